@@ -1,0 +1,84 @@
+"""dpnotice: estimate how far class-action notice would reach, without anyone handing over a name.
+
+The public names, in order of use. Everything is loaded on first use, so that importing the package
+is quick and the analyst's side runs without the retailer's engines.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from dpnotice import datasets as datasets
+    from dpnotice.analyst.compare import compare as compare
+    from dpnotice.analyst.direct import Direct as Direct
+    from dpnotice.analyst.media import Broadcast as Broadcast
+    from dpnotice.analyst.media import Digital as Digital
+    from dpnotice.analyst.media import Print as Print
+    from dpnotice.analyst.members import estimate_class as estimate_class
+    from dpnotice.analyst.plan import NoticePlan as NoticePlan
+    from dpnotice.analyst.rates import beta as beta
+    from dpnotice.analyst.rates import lognormal as lognormal
+    from dpnotice.analyst.reach import estimate_reach as estimate_reach
+    from dpnotice.analyst.together import load_releases as load_releases
+    from dpnotice.errors import DpnoticeError as DpnoticeError
+    from dpnotice.inquiry import Inquiry as Inquiry
+    from dpnotice.release import Release as Release
+    from dpnotice.retailer.answer import answer as answer
+    from dpnotice.retailer.ledger import Ledger as Ledger
+    from dpnotice.retailer.purchases import Purchases as Purchases
+
+_HOMES: Final = {
+    "Inquiry": "dpnotice.inquiry",
+    "Purchases": "dpnotice.retailer.purchases",
+    "Ledger": "dpnotice.retailer.ledger",
+    "answer": "dpnotice.retailer.answer",
+    "Release": "dpnotice.release",
+    "load_releases": "dpnotice.analyst.together",
+    "estimate_class": "dpnotice.analyst.members",
+    "beta": "dpnotice.analyst.rates",
+    "lognormal": "dpnotice.analyst.rates",
+    "Print": "dpnotice.analyst.media",
+    "Broadcast": "dpnotice.analyst.media",
+    "Digital": "dpnotice.analyst.media",
+    "Direct": "dpnotice.analyst.direct",
+    "NoticePlan": "dpnotice.analyst.plan",
+    "estimate_reach": "dpnotice.analyst.reach",
+    "compare": "dpnotice.analyst.compare",
+    "DpnoticeError": "dpnotice.errors",
+}
+
+__all__ = [  # noqa: RUF022 -- in order of use
+    "Inquiry",
+    "Purchases",
+    "Ledger",
+    "answer",
+    "Release",
+    "load_releases",
+    "estimate_class",
+    "beta",
+    "lognormal",
+    "Print",
+    "Broadcast",
+    "Digital",
+    "Direct",
+    "NoticePlan",
+    "estimate_reach",
+    "compare",
+    "DpnoticeError",
+    "datasets",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever the name stands for
+    if name == "datasets":
+        return import_module("dpnotice.datasets")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"dpnotice has no public name {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The analyst's side: sees releases and public facts only."""

@@ -1,0 +1,124 @@
+"""Individual notice: the ladder identified -> sent -> delivered -> seen.
+
+In: how a retailer's buyers would be written to. Out: per draw and cell, the chance that the notice
+is not seen, who gets a piece, and whose records leave the retailer.
+"""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Final
+
+import numpy as np
+
+from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.rates import Quantity, Sampling, axes_of, check_fraction, check_text
+from dpnotice.errors import PlanError
+from dpnotice.inquiry import CONTACT, Axis
+
+MODES: Final = {
+    "email": ("email",),
+    "post": ("post",),
+    "email_then_post": ("email", "post"),
+    "in_account": ("in_account",),
+}
+"""Mode -> channels; a contact level such as ``email+post`` names its channels."""
+COOPERATION: Final = ("sends_itself", "hands_over_list")
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """Notice sent to the buyers that one retailer can identify.
+
+    Not seen by a buyer with contact level h: u = 1 - a(h) delivered seen, a = 1 where h names a
+    channel of the mode. ``email_then_post`` sends e-mail where there is an address, and a letter
+    where there is none or the e-mail bounced.
+
+    Attributes:
+        retailer: whose buyers; its release must be among those of the class.
+        mode: ``email``, ``post``, ``email_then_post`` or ``in_account``.
+        cooperation: ``sends_itself`` (nothing leaves the retailer) or ``hands_over_list`` (every
+            buyer's record goes to the administrator).
+        delivered: share of pieces that do not come back; of the e-mail for ``email_then_post``.
+        delivered_post: the same for the letter of ``email_then_post``.
+        seen: share of delivered pieces noticed; 1.0 counts delivery as an opportunity to see.
+        unit_cost_usd: per piece; None where not given.
+        source: where the figures come from.
+        as_of: their date.
+    """
+
+    retailer: str
+    _: KW_ONLY
+    mode: str
+    cooperation: str
+    delivered: Quantity
+    seen: Quantity
+    delivered_post: Quantity | None = None
+    unit_cost_usd: float | None = None
+    source: str | None = None
+    as_of: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text(self.retailer, "retailer")
+        _check_choice(self.mode, tuple(MODES), f"{self.retailer}: mode")
+        _check_choice(self.cooperation, COOPERATION, f"{self.retailer}: cooperation")
+        check_fraction(self.delivered, f"{self.retailer}: delivered")
+        check_fraction(self.seen, f"{self.retailer}: seen")
+        if (self.mode == "email_then_post") != (self.delivered_post is not None):
+            raise PlanError(
+                f"{self.retailer}: delivered_post is the letter's rate in email_then_post; "
+                "give it there and only there"
+            )
+        if self.delivered_post is not None:
+            check_fraction(self.delivered_post, f"{self.retailer}: delivered_post")
+        price = self.unit_cost_usd
+        if price is not None and not (isinstance(price, (int, float)) and 0 <= price < np.inf):
+            raise PlanError(f"{self.retailer}: unit_cost_usd must be 0 or more, got {price!r}")
+
+    @property
+    def name(self) -> str:
+        """What the plan calls it."""
+        return f"{self.retailer} {self.mode.replace('_', ' ')}"
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which its figures vary, contact among them."""
+        figures = (self.delivered, self.seen, self.delivered_post)
+        varying = [axis for figure in figures if figure is not None for axis in axes_of(figure)]
+        return tuple(dict.fromkeys([CONTACT, *varying]))
+
+    def usable(self, contact: Axis) -> Floats:
+        """Return 1 for the contact levels that name a channel of the mode, else 0."""
+        return np.array([float(bool(self._channels(level))) for level in contact.levels])
+
+    def nonreach(self, sampling: Sampling) -> Floats:
+        """Return the chance that a buyer does not see it, broadcastable to (draws, *cells)."""
+        label = f"direct/{self.retailer}/{self.mode}"
+        first = sampling.sample(self.delivered, f"{label}/delivered")
+        seen = sampling.sample(self.seen, f"{label}/seen")
+        letter = first
+        if self.delivered_post is not None:
+            letter = sampling.sample(self.delivered_post, f"{label}/delivered_post")
+        delivered = np.zeros(())
+        for channels, rate in self._outcomes(first, letter):
+            levels = [
+                level for level in _contact(sampling).levels if self._channels(level) == channels
+            ]
+            delivered = delivered + sampling.mask({CONTACT: tuple(levels)}) * rate
+        return 1 - delivered * seen
+
+    def _outcomes(self, first: Floats, letter: Floats) -> list[tuple[frozenset[str], Floats]]:
+        if self.mode != "email_then_post":
+            return [(frozenset(MODES[self.mode]), first)]
+        email, post = frozenset({"email"}), frozenset({"post"})
+        return [(email, first), (post, letter), (email | post, 1 - (1 - first) * (1 - letter))]
+
+    def _channels(self, level: str) -> frozenset[str]:
+        return frozenset(level.split("+")) & frozenset(MODES[self.mode])
+
+
+def _contact(sampling: Sampling) -> Axis:
+    return next(axis for axis in sampling.axes if axis.name == CONTACT)
+
+
+def _check_choice(value: object, choices: tuple[str, ...], field: str) -> None:
+    if value not in choices:
+        raise PlanError(f"{field} must be one of {', '.join(choices)}, got {value!r}")

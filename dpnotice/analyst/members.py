@@ -1,0 +1,418 @@
+"""Releases -> the class: how many people, of what composition, known to which retailers.
+
+In: releases of one question. Out: `ClassEstimate`. One release gives points; several without
+sketches give bounds only, since nothing in the files says which buyers are the same people.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import combinations, groupby, product
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from dpnotice.analyst.counts import Names, RetailerCounts, fit_counts
+from dpnotice.analyst.intervals import Counted, Floats, check_level, count_interval, fieller
+from dpnotice.analyst.overlap import share_bounds, union_interval
+from dpnotice.analyst.rates import Quantity, Sampling, check_fraction, check_positive
+from dpnotice.analyst.together import together
+from dpnotice.errors import EstimateError
+from dpnotice.inquiry import CONTACT, Axis, Inquiry
+from dpnotice.release import Release
+from dpnotice.reporting import figures, tables, wording
+from dpnotice.result import Estimate, interval_series, summary_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dpnotice.reporting import Axes
+
+LEVEL: Final = 0.95
+_DRAWS: Final = 20_000
+_SEED: Final = 0
+_BOUNDS_NOTE: Final = "bounds: the overlap between retailers is not known"
+_UNDETERMINED: Final = "cannot be determined from this release: the count is not separated from 0"
+
+
+def estimate_class(
+    releases: Iterable[Release],
+    *,
+    outside: Quantity | None = None,
+    users_per_buyer: Quantity | None = None,
+) -> "ClassEstimate":
+    """Combine releases into an estimate of the class.
+
+    With U distinct known buyers, theta the share of purchasers in no responding retailer's records
+    and h class members per purchaser: N = U h / (1 - theta).
+
+    Args:
+        releases: as loaded by :func:`dpnotice.load_releases`; one per retailer and attempt.
+        outside: theta, a fraction, law or None.
+        users_per_buyer: h, 1 or more, a number, law or None.
+
+    Returns:
+        Size, composition and overlap. Without `outside` and `users_per_buyer` it describes known
+        buyers, and every sentence says so.
+
+    Raises:
+        ReleaseError: the releases do not belong together.
+        EstimateError: h may fall below 1, or theta reach 1.
+    """
+    given = [releases] if isinstance(releases, Release) else releases
+    checked = together(given)
+    by_retailer = groupby(checked, key=lambda release: release.retailer)
+    if outside is not None:
+        check_fraction(outside, "outside")
+        if isinstance(outside, (int, float)) and outside >= 1:
+            raise EstimateError("outside must be below 1: some purchasers are known; correct it")
+    if users_per_buyer is not None:
+        check_positive(users_per_buyer, "users_per_buyer")
+        if isinstance(users_per_buyer, (int, float)) and users_per_buyer < 1:
+            raise EstimateError(
+                f"users_per_buyer counts the buyer too, so it is 1 or more, got {users_per_buyer}"
+            )
+    return ClassEstimate(
+        inquiry=checked[0].inquiry,
+        retailers=tuple(fit_counts(tuple(group)) for _, group in by_retailer),
+        losses=tuple(
+            f"{r.retailer}: {r.inquiry.loss.measure} {r.inquiry.loss.value}" for r in checked
+        ),
+        outside=outside,
+        users_per_buyer=users_per_buyer,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassEstimate:
+    """The class, seen through the retailers' noisy counts.
+
+    Axis ``contact`` belongs to a person at a retailer and may differ between retailers; every
+    other axis is taken to put a person in the same level wherever they are known.
+
+    Attributes:
+        inquiry: the question answered.
+        retailers: the fitted counts of each retailer.
+        losses: what each release cost its buyers, in words.
+        outside: share of purchasers that no responding retailer knows; None if not stated.
+        users_per_buyer: class members per purchaser; None if not stated.
+    """
+
+    inquiry: Inquiry
+    retailers: tuple[RetailerCounts, ...]
+    losses: tuple[str, ...]
+    outside: Quantity | None = None
+    users_per_buyer: Quantity | None = None
+
+    @property
+    def axes(self) -> Mapping[str, Axis]:
+        """The inquiry's axes."""
+        return self.inquiry.axes
+
+    @property
+    def population(self) -> str:
+        """``"class members"``, or ``"known buyers"`` where nothing is said of the others."""
+        silent = self.outside is None and self.users_per_buyer is None
+        return "known buyers" if silent else "class members"
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What every figure rests on, in words."""
+        lines = [f"privacy loss per buyer: {'; '.join(self.losses)}"]
+        if len(self.retailers) > 1:
+            lines.append("no sketch: nothing is assumed about the overlap between retailers")
+        if self.outside is not None:
+            lines.append(f"purchasers in nobody's records: {self.outside}, composed like the known")
+        if self.users_per_buyer is not None:
+            lines.append(f"class members per purchaser: {self.users_per_buyer}")
+        return tuple(lines)
+
+    def size(self, level: float = LEVEL) -> Estimate:
+        """Return the number of members: a point for one retailer, bounds for several.
+
+        The bounds hold whatever the overlap is: at least the largest retailer's buyers (a
+        simultaneous lower limit over retailers), at most the sum over retailers.
+        """
+        return self.count(level=level)
+
+    def count(self, *, level: float = LEVEL, **where: object) -> Estimate:
+        """Return the number of members in a part of the class.
+
+        Args:
+            level: confidence, a fraction.
+            **where: axis = a level or a list of levels.
+
+        Raises:
+            EstimateError: an unknown axis or level, or the tables do not determine it.
+        """
+        level = check_level(level)
+        names, weights = self._indicator(where)
+        found = [retailer.query(names, weights) for retailer in self.retailers]
+        estimate, lower, upper = union_interval(found, level)
+        if self.population != "known buyers":
+            ends = self._size_draws(found)
+            lower = float(np.floor(np.quantile(ends[:, 0], (1 - level) / 2)))
+            upper = float(np.ceil(np.quantile(ends[:, 1], (1 + level) / 2)))
+            estimate = float(ends[:, 0].mean()) if len(found) == 1 else None
+        note = _BOUNDS_NOTE if estimate is None else ""
+        return Estimate(
+            quantity=self.population,
+            segment=_segment(where),
+            estimate=estimate,
+            lower=lower,
+            upper=upper,
+            level=level,
+            unit="persons",
+            note=note,
+        )
+
+    def share(self, *, level: float = LEVEL, **where: object) -> Estimate:
+        """Return a part of the class as a share of all members, ``unknown`` included.
+
+        For several retailers, with p_i buyers in the part at retailer i and q_i outside it:
+        the low end is max p / (max p + sum q); the high end is sum p / (sum p + max q), or, where
+        `contact` is asked (it may differ between retailers), min(1, sum p / max (p + q)): then the
+        part is everyone with that contact at one retailer at least.
+
+        Args:
+            level: confidence, a fraction.
+            **where: axis = a level or a list of levels; at least one.
+
+        Raises:
+            EstimateError: as :meth:`count`.
+        """
+        level = check_level(level)
+        if not where:
+            raise EstimateError('share needs a part, for instance share(contact=["post"])')
+        names, weights = self._indicator(where)
+        parts = [retailer.query(names, weights) for retailer in self.retailers]
+        wholes = [retailer.query(names, np.ones_like(weights)) for retailer in self.retailers]
+        if len(parts) == 1:
+            lower, upper, determined = fieller(parts[0], wholes[0], level)
+            estimate = parts[0][0] / wholes[0][0] if wholes[0][0] else None
+            note = "" if determined else _UNDETERMINED
+            estimate = estimate if determined else None
+        else:
+            lower, upper = share_bounds(parts, wholes, level, free=CONTACT in where)
+            estimate, note = None, _BOUNDS_NOTE
+        return Estimate(
+            quantity=f"share of {self.population}",
+            segment=_segment(where),
+            estimate=estimate,
+            lower=lower,
+            upper=upper,
+            level=level,
+            unit="fraction",
+            note=note,
+        )
+
+    def by(self, *names: str, level: float = LEVEL) -> "pd.DataFrame":
+        """Return the members of every cell of a marginal, or the buyers of every retailer.
+
+        Args:
+            *names: axes, or the single word ``"retailer"``.
+            level: confidence of each interval by itself.
+
+        Returns:
+            A column per axis, then estimate, lower, upper, level, unit.
+
+        Raises:
+            EstimateError: as :meth:`count`.
+        """
+        if names == ("retailer",):
+            rows = [{"retailer": e.segment, **_numbers(e)} for e in self._buyers(level)]
+        else:
+            self._ordered(names)
+            levels = [self.axes[name].levels for name in names]
+            rows = []
+            for cell in product(*levels):
+                where = dict(zip(names, cell, strict=True))
+                rows.append(where | _numbers(self.count(level=level, **where)))
+        return tables.frame(rows, (*names, "estimate", "lower", "upper", "level", "unit"))
+
+    def overlap(self, level: float = LEVEL) -> "pd.DataFrame":
+        """Return, for every set of retailers, the persons known to all of them: bounds.
+
+        Without sketches the number known to all of two or more retailers lies between 0 and the
+        smallest of their buyers; a set of one is that retailer's own estimate.
+
+        Returns:
+            retailers, size (of the set), estimate, lower, upper, level, unit.
+        """
+        buyers = self._buyers(check_level(level))
+        sizes = range(1, len(buyers) + 1) if len(buyers) <= 5 else (1, 2)
+        rows = []
+        for size in sizes:
+            for chosen in combinations(buyers, size):
+                ends = {} if size == 1 else {"estimate": None, "lower": 0.0}
+                least = min(chosen, key=lambda e: e.upper)
+                name = " + ".join(e.segment for e in chosen)
+                rows.append(
+                    {"retailers": name, "size": size, **_numbers(least), "unit": "persons", **ends}
+                )
+        columns = ("retailers", "size", "estimate", "lower", "upper", "level", "unit")
+        return tables.frame(rows, columns)
+
+    def bounds(self, level: float = LEVEL) -> Estimate:
+        """Return the number of distinct known buyers without any assumption about overlap."""
+        plain = ClassEstimate(inquiry=self.inquiry, retailers=self.retailers, losses=self.losses)
+        return plain.size(level)
+
+    @property
+    def draws(self) -> Floats:
+        """Draws of the size: (20,000,), or (20,000, 2) low and high ends for several retailers."""
+        ends = self._size_draws([r.query((), np.array(1.0)) for r in self.retailers])
+        drawn = ends[:, 0] if len(self.retailers) == 1 else ends
+        drawn.flags.writeable = False
+        return drawn
+
+    def count_draws(self, names: Names, sampling: Sampling) -> Floats:
+        """Return draws of every retailer's buyers by the cells of a marginal.
+
+        Returns:
+            (retailers, draws, *sizes), signed.
+        """
+        return np.stack(
+            [
+                retailer.draws(
+                    names, sampling.draws, sampling.stream(f"counts/{retailer.retailer}")
+                )
+                for retailer in self.retailers
+            ]
+        )
+
+    def least_members(self, names: Names, level: float = LEVEL) -> Floats:
+        """Return lower limits, simultaneous at `level`, of the persons in each cell.
+
+        The persons of a cell are at least the buyers of any one retailer in it.
+
+        Returns:
+            Shape of the marginal, 0 or more.
+        """
+        limits = []
+        cells = math.prod(len(self.axes[name]) for name in names)
+        each = 1 - (1 - level) * 2 / (cells * len(self.retailers))  # one-sided, Bonferroni
+        for retailer in self.retailers:
+            values = retailer.marginal(names)
+            unit = np.zeros_like(values)
+            unit.flat[0] = 1.0  # the cells of a marginal share one law of error
+            limits.append(values - retailer.query(names, unit)[1].half_width(each))
+        return np.maximum(np.max(limits, axis=0), 0.0)
+
+    def summary(self) -> "pd.DataFrame":
+        """Return size, buyers per retailer, and shares of every level that can be estimated."""
+        return summary_frame([self.size(), *self._buyers(LEVEL), *self._shares()])
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the buyers of every retailer with their intervals."""
+        return self.by("retailer")
+
+    def plot_data(self) -> dict[str, Any]:
+        """Return the composition by every axis as plain JSON types."""
+        return {
+            "kind": "composition",
+            "title": f"Composition of the {self.population}",
+            "x": f"share of {self.population}",
+            "unit": "fraction",
+            "level": LEVEL,
+            "series": interval_series(self._shares()),
+        }
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the composition, each level with its interval."""
+        return figures.draw(self.plot_data(), ax)
+
+    def statement(self) -> str:
+        """Return one sentence on the size."""
+        return wording.size_sentence(self.size().to_dict(), len(self.retailers))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return summary and assumptions as plain JSON types."""
+        return {
+            "format": 1,
+            "inquiry": self.inquiry.digest,
+            "retailers": [retailer.retailer for retailer in self.retailers],
+            "assumptions": list(self.assumptions),
+            "estimates": [e.to_dict() for e in [self.size(), *self._buyers(LEVEL)]],
+        }
+
+    def _repr_html_(self) -> str:
+        return tables.html(self.summary(), self.statement(), self.assumptions)
+
+    def _buyers(self, level: float) -> list[Estimate]:
+        estimates = []
+        for retailer in self.retailers:
+            value, noise = retailer.query((), np.array(1.0))
+            lower, upper = count_interval(value, noise.half_width(level))
+            estimates.append(
+                Estimate(
+                    quantity="buyers",
+                    segment=retailer.retailer,
+                    estimate=value,
+                    lower=lower,
+                    upper=upper,
+                    level=level,
+                    unit="buyers",
+                )
+            )
+        return estimates
+
+    def _shares(self) -> list[Estimate]:
+        shares = []
+        for name, axis in self.axes.items():
+            if all((name,) in retailer.precision for retailer in self.retailers):
+                shares += [self.share(**{name: level}) for level in axis.levels]
+        return shares
+
+    def _ordered(self, names: Iterable[str]) -> Names:
+        strange = [name for name in names if name not in self.axes]
+        if strange or len(set(names)) < len(tuple(names)):
+            raise EstimateError(
+                f"{list(names)} must be different axes of the inquiry; "
+                f"they are {', '.join(self.axes)}"
+            )
+        return tuple(name for name in self.axes if name in set(names))
+
+    def _indicator(self, where: Mapping[str, object]) -> tuple[Names, Floats]:
+        """Return the axes of a part and 1 in its cells."""
+        names = self._ordered(tuple(where))
+        weights: Floats = np.array(1.0)
+        for name in names:
+            given = where[name]
+            asked = [given] if isinstance(given, str) else list(given)  # type: ignore[call-overload]  # checked below
+            levels = self.axes[name].levels
+            if not asked or any(level not in levels for level in asked):
+                raise EstimateError(
+                    f"{name}={given!r} must name levels of that axis: {', '.join(levels)}"
+                )
+            weights = np.multiply.outer(weights, [float(level in asked) for level in levels])
+        return names, weights
+
+    def _size_draws(self, found: list[Counted]) -> Floats:
+        """Draw low and high ends of the members that retailers count, (draws, 2)."""
+        sampling = Sampling(axes=(), draws=_DRAWS, seed=_SEED)
+        known = [
+            value + noise.sd * sampling.stream(f"size/{i}").standard_normal(_DRAWS)
+            for i, (value, noise) in enumerate(found)
+        ]
+        ends = np.stack([np.max(known, axis=0), np.sum(known, axis=0)], axis=1)
+        return ends * self.members_per_known_buyer(sampling)[:, np.newaxis]
+
+    def members_per_known_buyer(self, sampling: Sampling) -> Floats:
+        """Return draws of h / (1 - theta), shape (draws,) or (1,)."""
+        theta = sampling.sample(0.0 if self.outside is None else self.outside, "outside")
+        h = 1.0 if self.users_per_buyer is None else self.users_per_buyer
+        users = sampling.sample(h, "users_per_buyer")
+        return (np.maximum(users, 1.0) / (1 - theta)).reshape(-1)
+
+
+def _numbers(estimate: Estimate) -> dict[str, Any]:
+    kept = ("estimate", "lower", "upper", "level", "unit")
+    return {name: value for name, value in estimate.row().items() if name in kept}
+
+
+def _segment(where: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{axis} {level if isinstance(level, str) else ' or '.join(map(str, level))}"  # type: ignore[call-overload]  # levels were checked
+        for axis, level in where.items()
+    )

@@ -1,0 +1,139 @@
+"""What can be said of persons when each retailer counts its own buyers: bounds.
+
+In: buyers by retailer and cell, and each buyer's chance of being reached. Out: the ends of what the
+class and its reach can be, whatever the overlap between the retailers is. Nothing is assumed about
+which buyers of one retailer are also buyers of another.
+"""
+
+from functools import reduce
+from operator import add
+
+import numpy as np
+
+from dpnotice.analyst.intervals import Counted, Floats, count_interval
+
+_STEPS = 50
+"""Bisection steps; the ratio is then exact to 2^-50."""
+
+
+def lowest_ratio(buyers: Floats, chance: Floats) -> Floats:
+    """Return the least reach that any overlap allows.
+
+    A person known to several retailers is reached with at least the largest of the chances they
+    have as a buyer of each. With c = chance - x, any assignment of buyers to persons satisfies
+    reached - x persons >= sum over c < 0 of buyers c + max over retailers i of sum over c > 0 of
+    buyers_i c, since each buyer of i is a different person. The x at which the right side is 0 is
+    therefore a lower end; it is attained when all retailers know the same reached persons and
+    different unreached ones, where chances are alike over retailers.
+
+    Args:
+        buyers: (retailers, draws, cells) counts, signed.
+        chance: the same shape or broadcastable, fractions.
+
+    Returns:
+        (draws,) fractions.
+    """
+    low, high = np.zeros(buyers.shape[1]), np.ones(buyers.shape[1])
+    for _step in range(_STEPS):
+        middle = (low + high) / 2
+        excess = chance - middle[:, np.newaxis]
+        lost = np.sum(buyers * np.minimum(excess, 0), axis=(0, 2))
+        won = np.max(np.sum(buyers * np.maximum(excess, 0), axis=2), axis=0)
+        above = lost + won > 0
+        low, high = np.where(above, middle, low), np.where(above, high, middle)
+    return low
+
+
+def highest_ratio(
+    buyers: Floats, chance: Floats, best: Floats, floor: Floats, group: Floats
+) -> Floats:
+    """Return the greatest reach that any overlap allows.
+
+    In each group of cells (persons stay in their group, whatever retailer knows them) with N
+    persons: reached <= min(N best, sum of buyers times chance), and floor <= N <= sum of buyers.
+    The largest ratio of sums is where the maximum of reached - x N over these is 0.
+
+    Args:
+        buyers: (retailers, draws, cells) counts, signed.
+        chance: the same shape or broadcastable: reach of a buyer of that retailer alone.
+        best: (draws, groups) the most that a person of the group can be reached, known to all.
+        floor: (groups,) persons that the group has at least.
+        group: (cells,) number of the group of each cell.
+
+    Returns:
+        (draws,) fractions.
+    """
+    groups = len(floor)
+    belongs = (group[:, np.newaxis] == np.arange(groups)).astype(np.float64)
+    most = np.sum(buyers, axis=0) @ belongs
+    reached = np.sum(buyers * chance, axis=0) @ belongs
+    most = np.maximum(most, floor)
+    persons = np.clip(reached / np.maximum(best, 1e-12), floor, most)
+    low, high = np.zeros(len(most)), np.ones(len(most))
+    for _step in range(_STEPS):
+        middle = ((low + high) / 2)[:, np.newaxis]
+        chosen = np.where(best > middle, persons, floor)
+        excess = np.sum(np.minimum(reached, chosen * best) - middle * chosen, axis=1)
+        low, high = (
+            np.where(excess > 0, middle[:, 0], low),
+            np.where(excess > 0, high, middle[:, 0]),
+        )
+    return high
+
+
+def union_interval(found: list[Counted], level: float) -> tuple[float | None, float, float]:
+    """Return point and interval of one count, or bounds on persons from several.
+
+    Args:
+        found: each retailer's estimate of its buyers and the law of its error.
+        level: confidence, a fraction.
+
+    Returns:
+        (point or None, lower, upper) in whole persons: at least the largest simultaneous lower
+        limit over retailers, at most the upper limit of their sum.
+    """
+    if len(found) == 1:
+        value, noise = found[0]
+        return value, *count_interval(value, noise.half_width(level))
+    each = 1 - (1 - level) / len(found)  # simultaneous, one-sided at (1 - level) / 2
+    lows = [count_interval(v, noise.half_width(each))[0] for v, noise in found]
+    total, noise = sum(v for v, _ in found), reduce(add, (noise for _, noise in found))
+    return None, max(lows), max(*lows, count_interval(total, noise.half_width(level))[1])
+
+
+def share_bounds(
+    parts: list[Counted],
+    wholes: list[Counted],
+    level: float,
+    *,
+    free: bool,
+) -> tuple[float, float]:
+    """Return the ends of a share of persons, from simultaneous limits of four counts.
+
+    Args:
+        parts: each retailer's buyers in the part.
+        wholes: each retailer's buyers, error terms aligned with the part's.
+        level: confidence, a fraction.
+        free: whether a person may be in the part at one retailer and outside it at another.
+
+    Returns:
+        With p buyers in the part and q outside it: low = max p / (max p + sum q); high = sum p /
+        (sum p + max q), or sum p / max (p + q) where `free`.
+    """
+    each = 1 - (1 - level) / (2 * len(parts) + 2)
+    rests = [
+        (w - p, noise_w.minus(noise_p))
+        for (p, noise_p), (w, noise_w) in zip(parts, wholes, strict=True)
+    ]
+
+    def limits(counts: list[Counted]) -> tuple[float, float]:
+        """Lower limit of the largest and upper limit of the sum."""
+        least = max(v - noise.half_width(each) for v, noise in counts)
+        noise = reduce(add, (noise for _, noise in counts))
+        return max(0.0, least), max(0.0, sum(v for v, _ in counts) + noise.half_width(each))
+
+    (p_most, p_sum), (q_most, q_sum) = limits(parts), limits(rests)
+    low = p_most / (p_most + q_sum) if p_most + q_sum else 0.0
+    whole = limits(wholes)[0] if free else p_sum + q_most
+    high = min(1.0, p_sum / whole) if whole else 1.0
+    return low, max(low, high)

@@ -1,0 +1,147 @@
+"""A notice plan: what would be published and sent, what it costs, whose records it discloses.
+
+In: vehicles and direct notices. Out: a checked `NoticePlan`, its cost and its disclosures.
+"""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Final
+
+import numpy as np
+
+from dpnotice.analyst.direct import Direct
+from dpnotice.analyst.intervals import count_interval
+from dpnotice.analyst.media import Broadcast, Digital, Print, Vehicle
+from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.rates import Quantity, Uniform, check_signed, check_text
+from dpnotice.errors import PlanError
+from dpnotice.inquiry import CONTACT
+from dpnotice.result import Estimate
+
+DEPENDENCE: Final = Uniform(low=-0.25, high=0.5)
+"""Elicited: people who meet one vehicle tend somewhat to meet others, but may also avoid them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticePlan:
+    """A named set of notices.
+
+    Dependence between vehicles within a segment is a mixture that keeps every vehicle's own reach:
+    at 0 exposures are independent, at 1 the same persons meet everything (reach is that of the
+    largest), at -1 different persons do (reach is the sum, at most 1); between, the proportion.
+
+    Attributes:
+        name: what the comparison calls it.
+        notices: vehicles (Print, Broadcast, Digital) and direct notices.
+        dependence: number or law in [-1, 1].
+    """
+
+    name: str
+    notices: Sequence[Vehicle | Direct]
+    _: KW_ONLY
+    dependence: Quantity = DEPENDENCE
+
+    def __post_init__(self) -> None:
+        check_text(self.name, "a plan's name")
+        if isinstance(self.notices, (str, bytes)) or not isinstance(self.notices, Sequence):
+            raise PlanError(f"{self.name}: notices must be a list, got {self.notices!r}")
+        object.__setattr__(self, "notices", tuple(self.notices))
+        for notice in self.notices:
+            if not isinstance(notice, (Print, Broadcast, Digital, Direct)):
+                raise PlanError(
+                    f"{self.name}: a notice is a Print, Broadcast, Digital or Direct, "
+                    f"got {type(notice).__name__}"
+                )
+        names = [notice.name for notice in self.notices]
+        if len(set(names)) < len(names):
+            raise PlanError(f"{self.name}: each notice needs a name of its own; rename one")
+        check_signed(self.dependence, f"{self.name}: dependence")
+
+    @property
+    def media(self) -> tuple[Vehicle, ...]:
+        """The vehicles, in order."""
+        return tuple(n for n in self.notices if not isinstance(n, Direct))
+
+    @property
+    def direct(self) -> tuple[Direct, ...]:
+        """The direct notices, in order."""
+        return tuple(n for n in self.notices if isinstance(n, Direct))
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which any of its figures varies."""
+        return tuple(dict.fromkeys(axis for notice in self.notices for axis in notice.axes))
+
+    def check_fits(self, members: ClassEstimate) -> None:
+        """Refuse a plan that names axes, levels or retailers which the class does not have.
+
+        Raises:
+            PlanError: naming what is missing.
+        """
+        known = [retailer.retailer for retailer in members.retailers]
+        for notice in self.direct:
+            if notice.retailer not in known:
+                raise PlanError(
+                    f"{self.name}: no release of {notice.retailer!r} is among those of the class; "
+                    f"the retailers are {', '.join(known)}"
+                )
+        strange = [axis for axis in self.axes if axis not in members.axes]
+        if strange:
+            raise PlanError(
+                f"{self.name}: {strange[0]!r} is no axis of the inquiry; "
+                f"they are {', '.join(members.axes)}"
+            )
+        for vehicle in self.media:
+            for axis, levels in (getattr(vehicle, "target", None) or {}).items():
+                listed = (levels,) if isinstance(levels, str) else levels
+                if any(level not in members.axes[axis].levels for level in listed):
+                    raise PlanError(
+                        f"{vehicle.name}: target {axis} must name levels of that axis: "
+                        f"{', '.join(members.axes[axis].levels)}"
+                    )
+
+    def records_disclosed(self, members: ClassEstimate, level: float = 0.95) -> Estimate:
+        """Return how many buyers' records would leave the retailers: every row of every list."""
+        lists = {n.retailer for n in self.direct if n.cooperation == "hands_over_list"}
+        low = high = total = 0.0
+        for retailer in members.retailers:
+            if retailer.retailer in lists:
+                value, noise = retailer.query((), np.array(1.0))
+                ends = count_interval(value, noise.half_width(1 - (1 - level) / len(lists)))
+                total, low, high = total + value, low + ends[0], high + ends[1]
+        return Estimate(
+            quantity="records disclosed",
+            segment=self.name,
+            estimate=total,
+            lower=low,
+            upper=high,
+            level=level,
+            unit="buyers",
+        )
+
+    def cost_usd(self, members: ClassEstimate, level: float = 0.95) -> Estimate | None:
+        """Return the plan's cost, or None where a price is missing.
+
+        Media: units times price. Direct: a piece per buyer with a usable contact; duplicates over
+        retailers are paid by whoever sends itself, and counted in full for lists too (upper end).
+        """
+        prices = [v.total_cost_usd for v in self.media] + [d.unit_cost_usd for d in self.direct]
+        if any(price is None for price in prices):
+            return None
+        total = low = high = sum(v.total_cost_usd or 0.0 for v in self.media)
+        fits = {retailer.retailer: retailer for retailer in members.retailers}
+        for notice in self.direct:
+            usable = notice.usable(members.axes[CONTACT])
+            value, noise = fits[notice.retailer].query((CONTACT,), usable)
+            ends = count_interval(value, noise.half_width(1 - (1 - level) / len(self.direct)))
+            price = notice.unit_cost_usd or 0.0
+            total, low, high = total + price * value, low + price * ends[0], high + price * ends[1]
+        return Estimate(
+            quantity="cost",
+            segment=self.name,
+            estimate=total,
+            lower=low,
+            upper=high,
+            level=level,
+            unit="USD",
+        )

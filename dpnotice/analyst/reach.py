@@ -1,0 +1,322 @@
+"""A plan and a class -> how many members would be exposed, with where that is uncertain.
+
+In: a `NoticePlan` and a `ClassEstimate`. Out: `ReachEstimate`: net reach by draws. Within a cell
+direct and published notice are independent; over cells reach is the buyers' weighted mean; over
+retailers without sketches it is a pair of ends.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from dpnotice.analyst.exposed import Exposed, grid, lay
+from dpnotice.analyst.intervals import Floats, check_level
+from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.plan import NoticePlan
+from dpnotice.analyst.rates import Sampling
+from dpnotice.errors import EstimateError, PlanError
+from dpnotice.inquiry import CONTACT
+from dpnotice.reporting import figures, tables, wording
+from dpnotice.result import Estimate, interval_series, summary_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from dpnotice.reporting import Axes
+
+LEVEL: Final = 0.95
+SEPARATE_SD: Final = 3.0
+"""A segment whose buyers are within so many noise s.d. of 0 is not separately estimable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReachEstimate:
+    """Net reach of a plan: the share of members exposed at least once.
+
+    Attributes:
+        plan: the plan.
+        members: the class.
+        draws: (draws,) for one retailer; (draws, 2) low and high ends for several without sketch.
+        seed: of the analyst.
+        frequency: mean exposures among the reached; None where only bounds are known.
+        bounds: (lower, upper) at 95 %, whatever the dependence between notices is.
+    """
+
+    plan: NoticePlan
+    members: ClassEstimate
+    draws: Floats
+    seed: int
+    frequency: float | None
+    bounds: tuple[float, float]
+
+    @property
+    def reach(self) -> float | None:
+        """Mean over draws; None where only bounds are known."""
+        return float(self.draws.mean()) if self.draws.ndim == 1 else None
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        """Return the interval of reach: quantiles of the draws, of each end where there are two.
+
+        Args:
+            level: a fraction in (0, 1).
+        """
+        return _quantiles(self.draws, check_level(level))
+
+    def probability_at_least(self, target: float) -> float:
+        """Return the chance that reach is at least a target; of the low end where there are two.
+
+        Args:
+            target: a fraction in [0, 1].
+
+        Raises:
+            EstimateError: not a fraction.
+        """
+        if isinstance(target, bool) or not isinstance(target, (int, float)) or not 0 <= target <= 1:
+            raise EstimateError(f"a reach target is a fraction in [0, 1], got {target!r}; percent?")
+        low = self.draws if self.draws.ndim == 1 else self.draws[:, 0]
+        return float(np.mean(low >= target))
+
+    def estimate(self, level: float = LEVEL) -> Estimate:
+        """Return reach as one estimate."""
+        return _estimate(self.draws, f"reach of {self.members.population}", self.plan.name, level)
+
+    def by(self, axis: str, level: float = LEVEL) -> "pd.DataFrame":
+        """Return reach within every level of an axis.
+
+        Args:
+            axis: of the inquiry.
+            level: confidence of each interval.
+
+        Returns:
+            axis, estimate, lower, upper, level, unit, note.
+
+        Raises:
+            EstimateError: the releases do not hold that axis together with the plan's own axes.
+        """
+        rows = [
+            {axis: e.segment, **e.row(), "note": e.note} for e in self._by(axis, check_level(level))
+        ]
+        return tables.frame(rows, (axis, "estimate", "lower", "upper", "level", "unit", "note"))
+
+    @property
+    def worst_segment(self) -> tuple[str, Estimate] | None:
+        """The segment of the plan's own axes with the lowest reach, or None without axes.
+
+        Segments too small to be told from 0 are left out; :meth:`by` names them.
+        """
+        found = [
+            (f"{axis} {e.segment}", e)
+            for axis in self.plan.axes
+            for e in self._by(axis, LEVEL)
+            if not e.note.startswith("not separately")
+        ]
+        return min(found, key=lambda item: item[1].lower, default=None)
+
+    def summary(self) -> "pd.DataFrame":
+        """Return reach, its bounds, frequency and the worst segment as tidy rows."""
+        lower, upper = self.bounds
+        rows = [
+            self.estimate(),
+            Estimate(
+                quantity="reach whatever the dependence",
+                segment=self.plan.name,
+                estimate=None,
+                lower=lower,
+                upper=upper,
+                level=LEVEL,
+                unit="fraction",
+            ),
+        ]
+        if self.worst_segment is not None:
+            rows.append(self.worst_segment[1])
+        return summary_frame(rows)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return the draws: draw, and reach or its two ends."""
+        columns = ("reach",) if self.draws.ndim == 1 else ("reach_low", "reach_high")
+        matrix = self.draws.reshape(len(self.draws), -1)
+        return tables.frame([dict(zip(columns, row, strict=True)) for row in matrix], columns)
+
+    def plot_data(self) -> dict[str, Any]:
+        """Return reach and its bounds as plain JSON types."""
+        return {
+            "kind": "intervals",
+            "title": self.plan.name,
+            "x": f"share of {self.members.population} reached",
+            "unit": "fraction",
+            "level": LEVEL,
+            "series": interval_series([self.estimate()]),
+        }
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw reach with its interval."""
+        return figures.draw(self.plot_data(), ax)
+
+    def statement(self) -> str:
+        """Return one sentence."""
+        return wording.reach_sentence(self.estimate().to_dict(), self.members.population)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as plain JSON types."""
+        return {
+            "format": 1,
+            "plan": self.plan.name,
+            "seed": self.seed,
+            "draws": len(self.draws),
+            "frequency": self.frequency,
+            "bounds": list(self.bounds),
+            "estimate": self.estimate().to_dict(),
+            "assumptions": list(self.assumptions),
+        }
+
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What the figure rests on, in words; figures without a source are named."""
+        silent = [notice.name for notice in self.plan.notices if not getattr(notice, "source", "")]
+        lines = [*self.members.assumptions]
+        if len(self.plan.media) > 1:
+            lines.append(f"dependence between vehicles: {self.plan.dependence}")
+        if silent:
+            lines.append(f"no source given for: {', '.join(silent)}")
+        return tuple(lines)
+
+    def _repr_html_(self) -> str:
+        return tables.html(self.summary(), self.statement(), self.assumptions)
+
+    def _by(self, axis: str, level: float) -> list[Estimate]:
+        if axis not in self.members.axes:
+            raise EstimateError(
+                f"{axis!r} is no axis of the inquiry; they are {', '.join(self.members.axes)}"
+            )
+        sampling = grid(self.plan, self.members, len(self.draws), self.seed, extra=(axis,))
+        exposed = lay(self.plan, self.members, sampling)
+        places = [a.name for a in sampling.axes].index(axis)
+        level_of = np.indices(sampling.shape).reshape(len(sampling.shape), -1)[places]
+        estimates = []
+        for number, name in enumerate(self.members.axes[axis].levels):
+            cells = exposed.only(level_of == number, whole_groups=axis != CONTACT)
+            size = self.members.count(**{axis: name})
+            drawn = _realised(cells, self.members, sampling, size)
+            part = _estimate(drawn, f"reach within {axis}", name, level)
+            estimates.append(part if self._separate(axis, name) else _blurred(part))
+        return estimates
+
+    def _separate(self, axis: str, name: str) -> bool:
+        weights = np.array([float(level == name) for level in self.members.axes[axis].levels])
+        counted = [retailer.query((axis,), weights) for retailer in self.members.retailers]
+        return any(value > SEPARATE_SD * noise.sd for value, noise in counted)
+
+
+def estimate_reach(
+    plan: NoticePlan, members: ClassEstimate, *, draws: int = 10_000, seed: int = 0
+) -> ReachEstimate:
+    """Estimate the share of the class that a plan would expose to the notice at least once.
+
+    Per draw and cell s: not reached W_s = u_s M_s, with u the direct part and M the published;
+    reach = 1 - sum N_s W_s / sum N_s. With theta and h of the class: [(1 - theta) reach of the
+    known + (theta + h - 1) reach of publication alone] / h.
+
+    Args:
+        plan: the notices.
+        members: the class, from :func:`dpnotice.estimate_class`.
+        draws: number of draws.
+        seed: the same seed gives the same draws, and the same for figures shared between plans.
+
+    Returns:
+        Net reach: a point for one retailer, bounds for several.
+
+    Raises:
+        PlanError: the plan does not fit the class.
+        EstimateError: the releases lack a table that the plan needs.
+    """
+    if not isinstance(plan, NoticePlan) or not isinstance(members, ClassEstimate):
+        raise PlanError("estimate_reach takes a NoticePlan and the result of estimate_class")
+    sampling = grid(plan, members, draws, seed)
+    exposed = lay(plan, members, sampling)
+    drawn = _realised(exposed, members, sampling, members.size())
+    drawn.flags.writeable = False
+    return ReachEstimate(
+        plan=plan,
+        members=members,
+        draws=drawn,
+        seed=seed,
+        frequency=_frequency(exposed),
+        bounds=_quantiles(
+            _with_outside(exposed.widest(), exposed.media_reach(), members, sampling), LEVEL
+        ),
+    )
+
+
+def _with_outside(
+    known: Floats, media: Floats, members: ClassEstimate, sampling: Sampling
+) -> Floats:
+    """Mix the reach of known buyers with that of the members whom only publication can reach."""
+    plain = Sampling(axes=(), draws=sampling.draws, seed=sampling.seed)
+    outside = 0.0 if members.outside is None else members.outside
+    per_buyer = 1.0 if members.users_per_buyer is None else members.users_per_buyer
+    theta = plain.sample(outside, "outside")
+    h = np.maximum(plain.sample(per_buyer, "users_per_buyer"), 1.0)
+    if known.ndim == 2:
+        theta, h = theta[:, np.newaxis], h[:, np.newaxis]
+        media = media if media.ndim == 2 else np.stack([media, media], axis=1)
+    return np.asarray(((1 - theta) * known + (theta + h - 1) * media) / h)
+
+
+def _realised(
+    exposed: Exposed, members: ClassEstimate, sampling: Sampling, size: Estimate
+) -> Floats:
+    """Return reach of all members, with the chance by which realised differs from expected reach.
+
+    That chance has s.d. sqrt(r (1 - r) / N) at most; N is taken at its lower end.
+    """
+    reach = _with_outside(exposed.reach(), exposed.media_reach(), members, sampling)
+    shock = sampling.stream("realised").standard_normal(sampling.draws)
+    shock = shock if reach.ndim == 1 else shock[:, np.newaxis]
+    return np.clip(reach + shock * np.sqrt(reach * (1 - reach) / max(1.0, size.lower)), 0.0, 1.0)
+
+
+def _frequency(exposed: Exposed) -> float | None:
+    """Return mean exposures among the reached, for one retailer: gross over reached."""
+    if len(exposed.buyers) > 1:
+        return None
+    buyers = exposed.buyers[0]
+    exposures = np.sum(buyers * (exposed.gross + 1 - exposed.direct[0]), axis=1)
+    reached = np.sum(buyers * (1 - exposed.direct[0] * exposed.media), axis=1)
+    return float(np.mean(exposures) / np.mean(reached)) if np.mean(reached) > 0 else 0.0
+
+
+def _quantiles(draws: Floats, level: float) -> tuple[float, float]:
+    low, high = (draws, draws) if draws.ndim == 1 else (draws[:, 0], draws[:, 1])
+    return (
+        float(np.quantile(low, (1 - level) / 2)),
+        float(np.quantile(high, (1 + level) / 2)),
+    )
+
+
+def _estimate(draws: Floats, quantity: str, segment: str, level: float) -> Estimate:
+    lower, upper = _quantiles(draws, level)
+    both = draws.ndim == 2
+    return Estimate(
+        quantity=quantity,
+        segment=segment,
+        estimate=None if both else float(draws.mean()),
+        lower=lower,
+        upper=upper,
+        level=level,
+        unit="fraction",
+        note="bounds: the overlap between retailers is not known" if both else "",
+    )
+
+
+def _blurred(part: Estimate) -> Estimate:
+    return Estimate(
+        quantity=part.quantity,
+        segment=part.segment,
+        estimate=None,
+        lower=0.0,
+        upper=1.0,
+        level=part.level,
+        unit=part.unit,
+        note="not separately estimable: too few buyers for the privacy noise",
+    )

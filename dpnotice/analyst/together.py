@@ -1,0 +1,93 @@
+"""Release files -> releases that belong together.
+
+In: paths or a glob. Out: releases that answer one question about one class, each counted once.
+"""
+
+from collections.abc import Iterable
+from glob import glob
+from itertools import pairwise
+from pathlib import Path
+
+from dpnotice.errors import ReleaseError
+from dpnotice.inquiry import Inquiry
+from dpnotice.release import Release
+
+
+def load_releases(source: str | Path | Iterable[str | Path]) -> tuple[Release, ...]:
+    """Read the releases that an estimate will rest on, and check that they belong together.
+
+    Args:
+        source: a glob such as ``"*.release"``, one path, or paths.
+
+    Returns:
+        The releases, ordered by retailer and attempt.
+
+    Raises:
+        ReleaseError: nothing matches, a file is bad, or two of them do not fit.
+    """
+    given = [source] if isinstance(source, (str, Path)) else list(source)
+    paths = [path for item in given for path in (sorted(glob(str(item))) or [str(item)])]
+    if not paths:
+        raise ReleaseError("no release file was named; give a glob or paths", code="FILE")
+    return together(Release.load(path) for path in paths)
+
+
+def together(releases: Iterable[Release]) -> tuple[Release, ...]:
+    """Check that releases answer one question about one class, each counted once.
+
+    Args:
+        releases: at least one.
+
+    Returns:
+        The same, ordered by retailer and attempt.
+
+    Raises:
+        ReleaseError: ``DUPLICATE_RELEASE``, ``CONFLICTING_RELEASE``, ``CLASS_MISMATCH`` or
+            ``DOMAIN_MISMATCH``.
+    """
+    ordered = tuple(releases)
+    if not ordered or not all(isinstance(release, Release) for release in ordered):
+        raise ReleaseError("give at least one release, as loaded by load_releases", code="FILE")
+    ordered = tuple(sorted(ordered, key=lambda r: (r.retailer, r.inquiry.digest, r.attempt)))
+    for before, after in pairwise(ordered):
+        _check_repeat(before, after)
+        _check_same_class(before.inquiry, after.inquiry)
+    return ordered
+
+
+def _check_repeat(before: Release, after: Release) -> None:
+    if before.to_bytes() == after.to_bytes():
+        raise ReleaseError(
+            f"{before.retailer!a} appears twice with the same release; name each file once",
+            code="DUPLICATE_RELEASE",
+        )
+    same = (before.retailer, before.inquiry.digest, before.attempt)
+    if same == (after.retailer, after.inquiry.digest, after.attempt):
+        raise ReleaseError(
+            f"{before.retailer!a} appears with two different answers to one request; "
+            "ask which one is genuine",
+            code="CONFLICTING_RELEASE",
+        )
+
+
+def _check_same_class(one: Inquiry, other: Inquiry) -> None:
+    same = ("name", "unit", "period", "timezone")
+    differ = [field for field in same if getattr(one, field) != getattr(other, field)]
+    if one.products.sha256 != other.products.sha256:
+        differ.append("products")
+    if differ:
+        raise ReleaseError(
+            f"the releases describe different classes: {', '.join(differ)} differ; "
+            "only answers to one question can be combined",
+            code="CLASS_MISMATCH",
+        )
+    if list(one.axes.values()) != list(other.axes.values()):
+        raise ReleaseError(
+            "the releases use different axes or levels "
+            f"({_axes_text(one)} against {_axes_text(other)}); a crosswalk is needed",
+            code="DOMAIN_MISMATCH",
+        )
+
+
+def _axes_text(inquiry: Inquiry) -> str:
+    return "; ".join(f"{axis.name}: {', '.join(axis.levels)}" for axis in inquiry.axes.values())

@@ -1,0 +1,87 @@
+"""Refusals: what was given, which rule it broke, and the remedy, in one sentence.
+
+In: a broken rule. Out: one exception class per part of the project. On the retailer's side an
+error is a code with a fixed text, so that no value from the data can travel in it.
+"""
+
+from typing import Final
+
+
+class DpnoticeError(Exception):
+    """Any refusal by dpnotice.
+
+    Attributes:
+        code: a short constant such as ``"DOMAIN_TOO_LARGE"``; empty where none is defined.
+    """
+
+    def __init__(self, message: str, *, code: str = "") -> None:
+        super().__init__(f"{code}: {message}" if code else message)
+        self.code = code
+
+
+class InquiryError(DpnoticeError):
+    """The public question is not well formed. Everything in it is public, so details are given."""
+
+
+class LedgerError(DpnoticeError):
+    """The privacy budget cannot be read, or does not allow what was asked."""
+
+
+class ReleaseError(DpnoticeError):
+    """A release file cannot be trusted or does not fit the others."""
+
+
+class EstimateError(DpnoticeError):
+    """The releases cannot answer what was asked of them."""
+
+
+class PlanError(DpnoticeError):
+    """A notice plan, or an audience figure in it, is not possible."""
+
+
+class DatasetError(DpnoticeError):
+    """An example case cannot be made as asked."""
+
+
+PURCHASES_RULES: Final = {
+    "SOURCE_TYPE": "a source is a path, a glob, a list of paths, a pandas, polars or Arrow frame, "
+    "or an Ibis table; pass one of these",
+    "SOURCE_MISSING": "no file matches the source; check the path from where the command runs",
+    "SOURCE_FORMAT": "files must end in .parquet, .csv or .csv.gz, all alike; convert or split",
+    "SOURCE_CORRUPT": "the engine could not read the source to its end; repair it and run again "
+    "(nothing was debited)",
+    "SCHEMA_MISSING": "a column named in the mapping is not in the source; correct the mapping",
+    "SCHEMA_DRIFT": "the parts of the source do not have the same columns; make them agree",
+    "SCHEMA_TYPE": "a column has a type that cannot be used there (dates must be DATE or "
+    "TIMESTAMP, axes text, integer or boolean, products text or integer); cast it first",
+    "ID_TYPE": "buyer ids must be text, integers or UUIDs (decimals lose digits); cast them first",
+    "TZ_REQUIRED": "the date column is a timestamp without a zone; give timezone=",
+    "TZ_UNKNOWN": "timezone must be an IANA name such as America/Los_Angeles",
+    "AXES_MISSING": "every axis of the inquiry needs a column in axes=; add it",
+    "MAPPING": "buyer, product and date must be column names and axes a mapping of names",
+    "IDS_RULE": "ids must be one of as_is, trim, trim_ascii_lower",
+    "PRODUCTS_UNLISTED": "this inquiry carries only the digest of its product list; load the "
+    "agreed inquiry file, which names the products",
+    "BAD_NAME": "a retailer's name has 1 to 64 of the characters A-Z a-z 0-9 . _ - and no '..'",
+    "COUNT_CHECK": "the engine returned counts that break the counting rule; nothing was debited, "
+    "please report the engine and its version",
+    "DOMAIN_OVERFLOW": "the period times the number of cells does not fit 64 bits; shorten either",
+    "NOISE_CHECK": "the noise mechanism's own statement of its loss exceeds what is declared; "
+    "nothing was drawn",
+    "INTERNAL": "the step failed; the cause is withheld because it could quote the data",
+}
+"""Code -> fixed text of every refusal inside the retailer's walls."""
+
+
+class PurchasesError(DpnoticeError):
+    """A retailer's data or mapping cannot be counted: a code and a fixed text, never a value.
+
+    Args:
+        code: a key of :data:`PURCHASES_RULES`.
+        field: the argument concerned, for instance ``"axes.state"``; never a value from the data.
+    """
+
+    def __init__(self, code: str, *, field: str = "") -> None:
+        rule = PURCHASES_RULES[code]
+        super().__init__(f"{rule} [{field}]" if field else rule, code=code)
+        self.field = field

@@ -1,0 +1,360 @@
+"""The public question both sides hold: products, period, segments, tables, privacy.
+
+In: an agreed TOML file. Out: an `Inquiry` whose digest names the question in every release.
+Everything here is public; no data is touched.
+"""
+
+import csv
+import hashlib
+import json
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import tomli_w
+from pydantic import ValidationError
+
+from dpnotice.errors import InquiryError
+from dpnotice.inquiry_file import InquiryFile, PrivacyFile, ProductsDigest, ProductsFile, TableFile
+from dpnotice.privacy import NoiseLaw, PrivacyLoss, PrivacyUnit, exact_decimal
+
+UNKNOWN: Final = "unknown"
+CONTACT: Final = "contact"
+MAX_RELEASED_CELLS: Final = 10**6
+MAX_CROSS_CELLS: Final = 2**24
+RESERVED: Final = frozenset(
+    {"level", "keyed", "retailer", "quantity", "segment", "unit", "estimate", "lower", "upper"}
+)
+"""Names an axis may not have: they are columns of the result frames."""
+
+_AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+_LEVEL: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
+
+
+# --- the domain objects --------------------------------------------------------------------
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Axis:
+    """One public, finite way to divide buyers; its last level is ``unknown``.
+
+    Attributes:
+        name: lower-case identifier.
+        levels: the public levels, ``unknown`` last (added where missing).
+    """
+
+    name: str
+    levels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not _AXIS_NAME.fullmatch(self.name) or self.name in RESERVED:
+            raise InquiryError(
+                f"an axis name is a lower-case word that is no result column, got {self.name!r}; "
+                f"rename it (reserved: {', '.join(sorted(RESERVED))})"
+            )
+        known = [level for level in self.levels if level != UNKNOWN]
+        bad = [level for level in known if not _LEVEL.fullmatch(level) or level.strip() != level]
+        if bad or not known or len(set(known)) < len(known):
+            raise InquiryError(
+                f"axis {self.name!r} needs distinct level texts of 1 to 64 printable characters "
+                f"without outer spaces, got {list(self.levels)!r}; correct the list"
+            )
+        object.__setattr__(self, "levels", (*known, UNKNOWN))
+
+    def __len__(self) -> int:
+        return len(self.levels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One marginal to be released: every cell of the named axes.
+
+    Attributes:
+        of: axis names, in the inquiry's axis order; ``()`` is the total.
+        weight: share of the privacy loss relative to the other tables.
+    """
+
+    of: tuple[str, ...]
+    weight: Decimal = Decimal(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductList:
+    """The products in scope; in a release only their number and digest travel.
+
+    Attributes:
+        count: number of distinct products.
+        sha256: of the sorted list as canonical JSON.
+        items: the product texts, or None when only the digest is known.
+    """
+
+    count: int
+    sha256: str
+    items: tuple[str, ...] | None = None
+
+    @classmethod
+    def of(cls, items: Iterable[str]) -> Self:
+        """Build the list from its texts, sorted and without repeats."""
+        unique = tuple(sorted(set(items)))
+        if not unique or any(not text.strip() for text in unique):
+            raise InquiryError("products must name at least one product, and none may be blank")
+        return cls(count=len(unique), sha256=_sha256(list(unique)), items=unique)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inquiry:
+    """The agreed question: what is counted, for whom, by which segments, at what privacy loss.
+
+    Attributes:
+        name: the matter; one privacy account per retailer and matter.
+        title: for people.
+        unit: whom the release protects.
+        period: first day in, first day out (half-open), in `timezone`.
+        timezone: IANA name.
+        products: the products in scope.
+        axes: name -> Axis, in the order of the file.
+        specs: the tables to release with their weights, in canonical order.
+        loss: per retailer, all tables together.
+        noise_law: the noise of every cell.
+        quoted: marginals somebody intends to quote.
+    """
+
+    name: str
+    title: str
+    unit: PrivacyUnit
+    period: tuple[date, date]
+    timezone: str
+    products: ProductList
+    axes: Mapping[str, Axis]
+    specs: tuple[Table, ...]
+    loss: PrivacyLoss
+    noise_law: NoiseLaw
+    quoted: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
+        object.__setattr__(self, "specs", self._canonical_tables())
+        object.__setattr__(self, "quoted", tuple(sorted(self._ordered(q) for q in self.quoted)))
+        if self.period[0] >= self.period[1]:
+            raise InquiryError(
+                f"the period is half-open, so its first day must come before its last, "
+                f"got {self.period[0]} and {self.period[1]}; exchange or correct them"
+            )
+        try:
+            ZoneInfo(self.timezone)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise InquiryError(
+                f"timezone must be an IANA name, got {self.timezone!r}; "
+                "write for instance America/Los_Angeles"
+            ) from None
+        self._check_law()
+        self._check_size()
+
+    def _canonical_tables(self) -> tuple[Table, ...]:
+        tables = [Table(of=self._ordered(t.of), weight=t.weight) for t in self.specs]
+        names = [table.of for table in tables]
+        if len(set(names)) < len(names) or not names:
+            raise InquiryError("list each table once, and at least one; merge the repeats")
+        order = list(self.axes)
+        key = lambda table: (len(table.of), [order.index(axis) for axis in table.of])  # noqa: E731 -- local sort key
+        return tuple(sorted(tables, key=key))
+
+    def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
+        given = tuple(names)
+        strange = [name for name in given if name not in self.axes]
+        if strange or len(set(given)) < len(given):
+            raise InquiryError(
+                f"a table names each of the inquiry's axes at most once, got {list(given)}; "
+                f"the axes are {', '.join(self.axes)}"
+            )
+        return tuple(axis for axis in self.axes if axis in given)
+
+    def _check_law(self) -> None:
+        gaussian = self.noise_law == NoiseLaw.DISCRETE_GAUSSIAN
+        if gaussian != (self.loss.measure == "rho"):
+            raise InquiryError(
+                "discrete-gaussian noise is accounted in rho and discrete-laplace in epsilon, "
+                f"got {self.noise_law} with {self.loss.measure}; change one of the two"
+            )
+
+    def _check_size(self) -> None:
+        released = sum(self.cells(table) for table in self.tables)
+        if released > MAX_RELEASED_CELLS or self.cells(tuple(self.axes)) > MAX_CROSS_CELLS:
+            raise InquiryError(
+                f"{released:,} cells would be released and {self.cells(tuple(self.axes)):,} "
+                f"combinations counted; the limits are {MAX_RELEASED_CELLS:,} and "
+                f"{MAX_CROSS_CELLS:,}, so use fewer tables, axes or levels",
+                code="DOMAIN_TOO_LARGE",
+            )
+
+    @property
+    def tables(self) -> tuple[tuple[str, ...], ...]:
+        """The axes of each released table, canonical order; ``()`` is the total."""
+        return tuple(table.of for table in self.specs)
+
+    def shape(self, table: tuple[str, ...]) -> tuple[int, ...]:
+        """Return the number of levels of each axis of a table."""
+        return tuple(len(self.axes[axis]) for axis in table)
+
+    def cells(self, table: tuple[str, ...]) -> int:
+        """Return the number of cells of a table."""
+        return math.prod(self.shape(table))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the question in canonical form; the title and `quoted` do not change it."""
+        content = self.to_dict()
+        return _sha256({k: v for k, v in content.items() if k not in {"title", "quoted"}})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the canonical form that a release embeds (products as count and digest)."""
+        return {
+            "format": 1,
+            "name": self.name,
+            "title": self.title,
+            "unit": str(self.unit),
+            "period": [day.isoformat() for day in self.period],
+            "timezone": self.timezone,
+            "products": {"count": self.products.count, "sha256": self.products.sha256},
+            "quoted": [list(names) for names in self.quoted],
+            "axes": [{"name": a.name, "levels": list(a.levels)} for a in self.axes.values()],
+            "tables": [{"of": list(t.of), "weight": str(t.weight)} for t in self.specs],
+            "privacy": {self.loss.measure: str(self.loss.value), "noise": str(self.noise_law)},
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any], *, folder: str | Path = ".") -> Self:
+        """Build an inquiry from the dictionary form of its file.
+
+        Args:
+            content: what the TOML file holds; see :meth:`json_schema`.
+            folder: where a products file named in it lies.
+
+        Returns:
+            The checked inquiry.
+
+        Raises:
+            InquiryError: with the place and the rule broken.
+        """
+        if not isinstance(content, Mapping):
+            raise InquiryError(f"an inquiry is a table of fields, got {type(content).__name__}")
+        if "sketch" in content:
+            raise InquiryError(
+                "[sketch] is not supported by this version of dpnotice; remove the section, "
+                "and overlap between retailers is then given as bounds"
+            )
+        try:
+            read = InquiryFile.model_validate(dict(content))
+        except ValidationError as refusal:
+            first = refusal.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            raise InquiryError(f"the inquiry's field {place!r}: {first['msg']}") from None
+        listed = isinstance(read.axes, list)
+        axes = [(a.name, a.levels) for a in read.axes] if listed else read.axes.items()
+        return cls(
+            name=read.name,
+            title=_one_line(read.title),
+            unit=PrivacyUnit(read.unit),
+            period=(_day(read.period[0]), _day(read.period[1])),
+            timezone=read.timezone,
+            products=_products(read.products, Path(folder)),
+            axes=_distinct_axes(axes),
+            specs=tuple(_table(table) for table in read.tables),
+            loss=_loss(read.privacy),
+            noise_law=read.privacy.noise,
+            quoted=tuple(tuple(names) for names in read.quoted),
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read an inquiry from its TOML file.
+
+        Raises:
+            InquiryError: no such file, not TOML, or a rule is broken.
+        """
+        path = Path(path)
+        try:
+            content = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as refusal:
+            raise InquiryError(f"cannot read {path.name!r} as TOML: {refusal}") from None
+        return cls.from_dict(content, folder=path.parent)
+
+    def save(self, path: str | Path) -> None:
+        """Write the inquiry as TOML, products listed where they are known.
+
+        Raises:
+            InquiryError: the file cannot be written.
+        """
+        content = self.to_dict()
+        content["axes"] = {axis.name: list(axis.levels) for axis in self.axes.values()}
+        if self.products.items is not None:
+            content["products"] = list(self.products.items)
+        try:
+            Path(path).write_text(tomli_w.dumps(content), encoding="utf-8")
+        except OSError as refusal:
+            raise InquiryError(f"cannot write {str(path)!r}: {refusal.strerror}") from None
+
+    @staticmethod
+    def json_schema() -> dict[str, Any]:
+        """Return the JSON Schema of the file, for editors and reviewers."""
+        return InquiryFile.model_json_schema()
+
+
+# --- reading the parts ---------------------------------------------------------------------
+def _sha256(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def _one_line(text: str) -> str:
+    if not all(character.isprintable() for character in text):
+        raise InquiryError("the title must be one line of printable characters; remove the others")
+    return text
+
+
+def _day(value: date | str) -> date:
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        raise InquiryError(f'a period day is written like "2016-09-20", got {value!r}') from None
+
+
+def _distinct_axes(pairs: Iterable[tuple[str, list[str]]]) -> dict[str, Axis]:
+    axes = [Axis(name=name, levels=tuple(levels)) for name, levels in pairs]
+    names = [axis.name for axis in axes]
+    if any(a == b for a, b in pairwise(sorted(names))):
+        raise InquiryError("each axis may be given once; merge the repeated ones")
+    return {axis.name: axis for axis in axes}
+
+
+def _table(table: TableFile) -> Table:
+    return Table(of=tuple(table.of), weight=exact_decimal(table.weight, "a table's weight"))
+
+
+def _loss(privacy: PrivacyFile) -> PrivacyLoss:
+    given = {"epsilon": privacy.epsilon, "rho": privacy.rho}
+    return PrivacyLoss(
+        **{k: exact_decimal(text, k) for k, text in given.items() if text is not None}
+    )
+
+
+def _products(given: list[str] | ProductsFile | ProductsDigest, folder: Path) -> ProductList:
+    if isinstance(given, ProductsDigest):
+        return ProductList(count=given.count, sha256=given.sha256)
+    if isinstance(given, list):
+        return ProductList.of(given)
+    try:
+        with (folder / given.file).open(encoding="utf-8", newline="") as lines:
+            rows = csv.DictReader(lines, strict=True)
+            if "product" not in (rows.fieldnames or ()):
+                raise InquiryError(f"{given.file!r} needs a column named 'product'; add the header")
+            return ProductList.of(row["product"] or "" for row in rows)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise InquiryError(f"cannot read the products file {given.file!r} as CSV text") from None

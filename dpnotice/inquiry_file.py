@@ -1,0 +1,66 @@
+"""The TOML form of an inquiry, as a pydantic model; its JSON Schema is what editors check against.
+
+In: a dictionary. Out: the same, well typed. What the fields mean together is `inquiry`'s to check.
+"""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from dpnotice.privacy import NoiseLaw
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ProductsFile(_Strict):
+    """Products listed in a CSV file with a column `product`."""
+
+    file: str
+
+
+class ProductsDigest(_Strict):
+    """Products as a release shows them: how many, and the digest of the list."""
+
+    count: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class AxisFile(_Strict):
+    """One axis, where their order must survive sorted keys."""
+
+    name: str
+    levels: list[str]
+
+
+class TableFile(_Strict):
+    """One marginal to release."""
+
+    of: list[str]
+    weight: str = "1"
+
+
+class PrivacyFile(_Strict):
+    """Loss and noise law."""
+
+    epsilon: str | None = None
+    rho: str | None = None
+    noise: NoiseLaw = Field(NoiseLaw.DISCRETE_LAPLACE, strict=False)
+
+
+class InquiryFile(_Strict):
+    """The TOML form of an inquiry; its JSON Schema is what editors check against."""
+
+    format: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    title: Annotated[str, Field(min_length=1, max_length=200)]
+    unit: Literal["buyer"] = "buyer"
+    period: Annotated[list[date | str], Field(min_length=2, max_length=2)]
+    timezone: str
+    products: list[str] | ProductsFile | ProductsDigest
+    quoted: list[list[str]] = []
+    axes: dict[str, list[str]] | list[AxisFile]
+    tables: Annotated[list[TableFile], Field(min_length=1)]
+    privacy: PrivacyFile

@@ -1,0 +1,245 @@
+"""What is promised to a buyer, and its arithmetic: unit, loss, noise.
+
+In: decimal text from an inquiry. Out: exact losses (integers of a billionth), the variance and
+tails of the published noise laws, odds in plain numbers.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+from typing import Final
+
+from dpnotice.errors import InquiryError
+
+NANO: Final = 10**9
+_DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+
+
+class PrivacyUnit(StrEnum):
+    """Whom a release protects: neighbours differ by all purchases of one such unit."""
+
+    BUYER = "buyer"
+
+
+class NoiseLaw(StrEnum):
+    """The published noise laws, both on the integers."""
+
+    DISCRETE_LAPLACE = "discrete-laplace"
+    DISCRETE_GAUSSIAN = "discrete-gaussian"
+
+
+def exact_decimal(text: object, field: str) -> Decimal:
+    """Read a positive decimal text with at most nine fractional digits, exactly.
+
+    Args:
+        text: for instance ``"1"`` or ``"0.25"``; binary floats are refused, as 0.1 is not 1/10.
+        field: the name to use in a refusal.
+
+    Returns:
+        The exact value.
+
+    Raises:
+        InquiryError: the text is not such a decimal, or not above zero.
+
+    >>> exact_decimal("0.5", "epsilon")
+    Decimal('0.5')
+    """
+    if not isinstance(text, str) or not _DECIMAL.fullmatch(text) or not Decimal(text):
+        raise InquiryError(
+            f"{field} must be decimal text above 0 with at most 9 fractional digits, "
+            f'got {text!r}; write for instance "1" or "0.25"',
+            code="BAD_BUDGET",
+        )
+    return Decimal(text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrivacyLoss:
+    """A declared loss: pure differential privacy (epsilon) or zero-concentrated (rho).
+
+    Attributes:
+        epsilon: pure loss, or None where rho is given.
+        rho: zero-concentrated loss (Bun and Steinke 2016), or None where epsilon is given.
+    """
+
+    epsilon: Decimal | None = None
+    rho: Decimal | None = None
+
+    def __post_init__(self) -> None:
+        if (self.epsilon is None) == (self.rho is None):
+            raise InquiryError("a loss is either epsilon or rho, never both; give exactly one")
+
+    @property
+    def measure(self) -> str:
+        """``"epsilon"`` or ``"rho"``."""
+        return "epsilon" if self.rho is None else "rho"
+
+    @property
+    def value(self) -> Decimal:
+        """The declared figure, whichever measure it has."""
+        value = self.epsilon if self.rho is None else self.rho
+        assert value is not None  # by __post_init__
+        return value
+
+    @property
+    def nano(self) -> int:
+        """The loss in billionths: an exact integer by the decimal rule."""
+        return math.ceil(Fraction(self.value) * NANO)
+
+    def split(self, weights: Sequence[Decimal]) -> tuple[Fraction, ...]:
+        """Divide the loss over tables in proportion to their weights, exactly.
+
+        Args:
+            weights: one positive weight per table.
+
+        Returns:
+            One exact share per table; they sum to the loss.
+
+        >>> PrivacyLoss(epsilon=Decimal(1)).split([Decimal(1), Decimal(3)])
+        (Fraction(1, 4), Fraction(3, 4))
+        """
+        total = sum(Fraction(weight) for weight in weights)
+        return tuple(Fraction(self.value) * Fraction(weight) / total for weight in weights)
+
+
+def posterior(prior: float, epsilon: float) -> float:
+    """Return the most that anyone's belief about one buyer can become after the release.
+
+    Formula: odds(after) <= exp(epsilon) * odds(before).
+
+    Args:
+        prior: belief before the release, a fraction in (0, 1).
+        epsilon: pure loss.
+
+    Returns:
+        A fraction in (0, 1).
+
+    >>> round(posterior(0.1, 1.0), 2)
+    0.23
+    """
+    odds = math.exp(epsilon) * prior / (1 - prior)
+    return odds / (1 + odds)
+
+
+def epsilon_of_rho(rho: float, delta: float) -> float:
+    """Return an epsilon such that rho-zCDP implies (epsilon, delta)-DP.
+
+    Formula: delta = min over a > 1 of exp((a-1)(a rho - epsilon)) (1 - 1/a)^a / (a - 1), solved
+    for epsilon (Canonne, Kamath, Steinke 2020, arXiv 2004.00010, proposition 7).
+
+    Args:
+        rho: zero-concentrated loss, above 0.
+        delta: in (0, 1).
+
+    Returns:
+        The epsilon, an upper bound for any order tried, hence always valid.
+
+    >>> round(epsilon_of_rho(0.125, 1e-6), 2)
+    2.42
+    """
+    # For a fixed order a the bound is linear in epsilon, so each order gives a valid epsilon and
+    # the smallest over a fine grid of orders is valid too: no optimiser whose failure could lie.
+    orders = (1 + 10 ** (step / 200 - 3) for step in range(1401))
+    return max(0.0, min(_epsilon_at(order, rho, delta) for order in orders))
+
+
+def _epsilon_at(order: float, rho: float, delta: float) -> float:
+    """Solve the bound of :func:`epsilon_of_rho` at one order."""
+    tail = order * math.log1p(-1 / order) - math.log((order - 1) * delta)
+    return order * rho + tail / (order - 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Independent integer noise of one published law and scale in every cell of a table.
+
+    Laws: discrete Laplace P(z) = (1-p)/(1+p) p^|z| with p = exp(-1/scale); discrete Gaussian
+    P(z) proportional to exp(-z^2 / (2 scale^2)).
+
+    Attributes:
+        law: which of the two.
+        scale: b or sigma, in people.
+    """
+
+    law: NoiseLaw
+    scale: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise InquiryError(f"a noise scale must be finite and above 0, got {self.scale}")
+
+    @property
+    def is_laplace(self) -> bool:
+        """True for the discrete Laplace law."""
+        return self.law == NoiseLaw.DISCRETE_LAPLACE
+
+    @property
+    def loss(self) -> Fraction:
+        """Exact loss of one table of sensitivity 1: 1/scale, or 1/(2 scale^2) for the Gaussian."""
+        scale = Fraction(self.scale)
+        return 1 / scale if self.is_laplace else 1 / (2 * scale * scale)
+
+    @property
+    def variance(self) -> float:
+        """Exact variance in people squared: 1/(2 sinh^2(1/(2 scale))) for the Laplace law."""
+        if self.is_laplace:
+            half = 0.5 / self.scale
+            return 0.0 if half > 350 else 0.5 / math.sinh(half) ** 2
+        if self.scale >= 2:  # equal to sigma^2 to rounding from here on
+            return self.scale**2
+        return self._gaussian_moment(2)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation in people."""
+        return math.sqrt(self.variance)
+
+    @property
+    def excess_kurtosis(self) -> float:
+        """Fourth cumulant over squared variance: 3 + 1/v for Laplace, near 0 for Gaussian."""
+        if self.is_laplace:
+            return 3 + 1 / self.variance
+        if self.scale >= 2:
+            return 0.0
+        return self._gaussian_moment(4) / self.variance**2 - 3
+
+    def _gaussian_moment(self, power: int) -> float:
+        """Sum z^power P(z) of the discrete Gaussian over +-20 scales."""
+        masses = [math.exp(-z * z / (2 * self.scale**2)) for z in range(self._far)]
+        total = 2 * sum(masses) - masses[0]
+        return 2 * sum(z**power * mass for z, mass in enumerate(masses)) / total
+
+    @property
+    def _far(self) -> int:
+        """A whole number beyond which the Gaussian law has no mass that a float can show."""
+        return math.ceil(20 * self.scale) + 2
+
+    def half_width(self, level: float = 0.95) -> int:
+        """Return the smallest whole k with P(|noise| <= k) >= level, for one released number.
+
+        Args:
+            level: confidence, a fraction in (0, 1).
+
+        Returns:
+            People. Laplace in closed form: 2 p^(k+1)/(1+p) <= 1 - level.
+
+        >>> Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=4.0).half_width(0.95)
+        12
+        """
+        if self.is_laplace:
+            p = math.exp(-1 / self.scale)
+            tail = (1 - level) * (1 + p) / 2
+            k = max(0, math.ceil(-math.log(tail) * self.scale - 1 - 1e-9))
+            while 2 * p ** (k + 1) / (1 + p) > 1 - level:  # float dust at an exact step
+                k += 1
+            return k
+        masses = [math.exp(-z * z / (2 * self.scale**2)) for z in range(self._far)]
+        missing = (1 - level) * (2 * sum(masses) - masses[0])
+        k = self._far - 1
+        while k and 2 * sum(masses[k:]) <= missing:
+            k -= 1
+        return k

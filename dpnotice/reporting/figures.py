@@ -1,0 +1,116 @@
+"""Pictures from plain dictionaries.
+
+In: `plot_data` of a result. Out: matplotlib axes or figures, or SVG text. Nothing global changes.
+"""
+
+import io
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from dpnotice.reporting import Axes
+
+INK: Final = "#000000"
+BLUE: Final = "#0072B2"
+ORANGE: Final = "#E69F00"
+VERMILION: Final = "#D55E00"
+_COLOURS: Final = (INK, BLUE, VERMILION, ORANGE)
+_LINES: Final = ("-", "--", ":", "-.")
+
+
+def draw(data: dict[str, Any], ax: "Axes | None" = None) -> "Axes":
+    """Draw plot data into axes.
+
+    Args:
+        data: `kind` is ``intervals``, ``composition`` or ``curve``; see the results' `plot_data`.
+        ax: where to draw; without it a new figure is made.
+
+    Returns:
+        The axes drawn into.
+    """
+    if ax is None:
+        import matplotlib.pyplot as plt  # noqa: PLC0415 -- matplotlib takes 0.3 s to import
+
+        _, ax = plt.subplots(figsize=_size(data), layout="constrained")
+    (_curve if data["kind"] == "curve" else _intervals)(data, ax)
+    if data.get("title"):
+        ax.set_title(data["title"], loc="left", parse_math=False)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    return ax
+
+
+def figure(data: dict[str, Any]) -> "Figure":
+    """Draw plot data into a figure of its own, outside pyplot's state."""
+    from matplotlib.figure import Figure  # noqa: PLC0415 -- matplotlib takes 0.3 s to import
+
+    made = Figure(figsize=_size(data), layout="constrained")
+    draw(data, made.add_subplot())
+    return made
+
+
+def svg(made: "Figure", name: str) -> str:
+    """Return a figure as SVG for a page: no dates, text as text, ids prefixed by a name."""
+    import matplotlib as mpl  # noqa: PLC0415 -- matplotlib takes 0.3 s to import
+
+    buffer = io.StringIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        made.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+
+
+def _size(data: dict[str, Any]) -> tuple[float, float]:
+    rows = 10 if data["kind"] == "curve" else len(data["series"])
+    return 7.5, max(2.2, 1.2 + 0.28 * rows)
+
+
+def _intervals(data: dict[str, Any], ax: "Axes") -> None:
+    """Points with intervals, or ranges where there is no point; a cross marks the truth."""
+    for row, entry in enumerate(reversed(data["series"])):
+        low, high, point = entry["lower"], entry["upper"], entry["estimate"]
+        ax.plot(
+            [low, high],
+            [row, row],
+            color=BLUE,
+            linewidth=2.5 if point is not None else 7,
+            alpha=1 if point is not None else 0.35,
+            solid_capstyle="butt",
+        )
+        if point is not None:
+            ax.plot(point, row, "o", color=BLUE, markersize=5)
+        if entry.get("truth") is not None:
+            ax.plot(entry["truth"], row, "x", color=INK, markersize=7, markeredgewidth=2)
+    ax.set_yticks(range(len(data["series"])))
+    ax.set_yticklabels([entry["label"] for entry in reversed(data["series"])], parse_math=False)
+    ax.set_ylim(-0.6, len(data["series"]) - 0.4)
+    ax.set_xlabel(_label(data), parse_math=False)
+    if data["unit"] == "fraction":
+        ax.xaxis.set_major_formatter("{x:.0%}")
+        ax.set_xlim(0, min(1.0, 1.1 * max(e["upper"] for e in data["series"])) or 1.0)
+    if data.get("threshold") is not None:
+        ax.axvline(data["threshold"], color=INK, linewidth=1, linestyle=":")
+
+
+def _curve(data: dict[str, Any], ax: "Axes") -> None:
+    """Lines, each with its own style and a label at its end."""
+    for number, entry in enumerate(data["series"]):
+        style = {"color": _COLOURS[number % 4], "linestyle": _LINES[number % 4]}
+        if entry.get("points"):
+            style = {"color": INK, "linestyle": "", "marker": "x", "markeredgewidth": 2}
+        ax.plot(entry["x"], entry["y"], label=entry["label"], **style)
+    ax.set_xlabel(data["x"], parse_math=False)
+    ax.set_ylabel(data["y"], parse_math=False)
+    ax.set_ylim(bottom=0)
+    if data["unit"] == "fraction":
+        ax.yaxis.set_major_formatter("{x:.0%}")
+    ax.legend(frameon=False)
+
+
+def _label(data: dict[str, Any]) -> str:
+    truth = any(entry.get("truth") is not None for entry in data["series"])
+    level = f"{100 * data['level']:.0f}% intervals" if data.get("level") else ""
+    return ", ".join(filter(None, [data["x"], level, "x = truth" if truth else ""]))

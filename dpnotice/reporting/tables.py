@@ -1,0 +1,89 @@
+"""Frames and HTML tables.
+
+In: rows of plain values. Out: tidy pandas frames, and escaped HTML for notebooks and pages.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from dpnotice.reporting import wording
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
+    """Return rows as a frame with exactly these columns, in order."""
+    import pandas as pd  # noqa: PLC0415 -- pandas takes most of a second to import
+
+    return pd.DataFrame(list(rows), columns=list(columns))
+
+
+def release_frame(
+    released: Iterable[tuple[tuple[str, ...], Mapping[str, Any], Any, Any]],
+) -> "pd.DataFrame":
+    """Return every released number: table, cell, count, and the law and s.d. of its noise.
+
+    Args:
+        released: per table its axes, all axes by name (with `.levels`), counts and noise.
+    """
+    rows = []
+    for names, axes, counts, noise in released:
+        cells = product(*(axes[name].levels for name in names))
+        rows += [
+            {
+                "table": " x ".join(names) or "total",
+                "cell": ", ".join(cell) or "all",
+                "count": int(count),
+                "noise": str(noise.law),
+                "noise_sd": noise.sd,
+            }
+            for cell, count in zip(cells, counts.ravel(), strict=True)
+        ]
+    return frame(rows, ("table", "cell", "count", "noise", "noise_sd"))
+
+
+def html(data: "pd.DataFrame", sentence: str, assumptions: Sequence[str] = ()) -> str:
+    """Return a sentence, a table and the assumptions as escaped HTML."""
+    return f"<p>{escape(sentence)}</p>{table(data)}{_list(assumptions)}"
+
+
+def table(data: "pd.DataFrame") -> str:
+    """Return a frame as an escaped HTML table, numbers worded for people."""
+    units = list(data["unit"]) if "unit" in data else [""] * len(data)
+    head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in data.columns)
+    body = "".join(
+        "<tr>"
+        + "".join(
+            f"<td>{escape(_shown(name, value, unit))}</td>"
+            for name, value in zip(data.columns, row, strict=True)
+        )
+        + "</tr>"
+        for row, unit in zip(data.itertuples(index=False, name=None), units, strict=True)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def preformatted(text: str) -> str:
+    """Return text as it stands, escaped."""
+    return f"<pre>{escape(text)}</pre>"
+
+
+def _list(lines: Sequence[str]) -> str:
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f"<ul>{items}</ul>" if items else ""
+
+
+def _shown(name: str, value: object, unit: str) -> str:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return "" if value is None else str(value)
+    if math.isnan(value):
+        return "bounds only" if name in {"estimate", "reach"} else "not given"
+    if name == "level":
+        return wording.percent(value)
+    if unit == "fraction" or name in {"reach", "lower", "upper"} and not unit:
+        return wording.percent(value, digits=1)
+    return wording.dollars(value) if unit == "USD" or name == "cost_usd" else wording.number(value)

@@ -1,0 +1,201 @@
+"""Every sentence that a person reads, errors apart.
+
+In: numbers and names. Out: text. Interval ends are rounded outward at the printed digit; a count is
+rounded to a step no finer than half of its s.d.; nothing prints as nan.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+_STEPS: Final = (1, 2, 5)
+_DUST: Final = 1e-9
+_NORMAL_WIDTH: Final = 3.92
+"""Width of a normal 95 % interval in s.d.: turns an interval into the s.d. that sets the step."""
+
+
+def percent(value: float, digits: int = 0) -> str:
+    """Return a fraction as a percentage.
+
+    >>> percent(0.744)
+    '74%'
+    """
+    return f"{100 * value + 0.0:.{digits}f}%"
+
+
+def percent_interval(lower: float, upper: float) -> str:
+    """Return an interval of fractions in whole percents, rounded outward.
+
+    >>> percent_interval(0.7201, 0.7599)
+    '72% to 76%'
+    """
+    low = math.floor(100 * lower + _DUST)
+    high = math.ceil(100 * upper - _DUST)
+    return f"{max(0, low)}% to {min(100, high)}%"
+
+
+def number(value: float) -> str:
+    """Return a whole number with thousands separators.
+
+    >>> number(1234.4)
+    '1,234'
+    """
+    return f"{round(value):,}"
+
+
+def dollars(value: float) -> str:
+    """Return dollars without cents."""
+    return f"${round(value):,}"
+
+
+def step_for(lower: float, upper: float) -> int:
+    """Return the largest of 1, 2, 5 x 10^k not above half the s.d. that an interval implies."""
+    half = (upper - lower) / _NORMAL_WIDTH / 2
+    if half < 1:
+        return 1
+    power = 10 ** math.floor(math.log10(half))
+    return int(max(step * power for step in _STEPS if step * power <= half))
+
+
+def count_text(estimate: float | None, lower: float, upper: float) -> tuple[str, str]:
+    """Return a count and its interval, ends rounded outward to one step."""
+    step = step_for(lower, upper)
+    low, high = math.floor(lower / step) * step, math.ceil(upper / step) * step
+    middle = "" if estimate is None else f"{max(0, round(estimate / step) * step):,}"
+    return middle, f"{low:,} to {high:,}"
+
+
+def probability(value: float) -> str:
+    """Return a chance; finite draws never say 0 % or 100 %.
+
+    >>> probability(1.0)
+    'above 99%'
+    """
+    if value > 0.99:
+        return "above 99%"
+    return "below 1%" if value < 0.01 else percent(value)
+
+
+def estimate_sentence(estimate: Mapping[str, Any]) -> str:
+    """Return one estimate as a sentence."""
+    subject = estimate["quantity"]
+    if estimate["segment"]:
+        subject += f" ({estimate['segment']})"
+    level, middle, ends = _parts(estimate)
+    if not middle:
+        return f"The {subject}: between the bounds {ends} ({level} confidence)."
+    return f"The {subject}: {middle} ({level} interval {ends})."
+
+
+def size_sentence(size: Mapping[str, Any], retailers: int) -> str:
+    """Return the size of the class as a sentence."""
+    level, middle, ends = _parts(size)
+    known = f"{size['quantity']} of {retailers} responding retailer" + "s" * (retailers > 1)
+    if size["quantity"] != "known buyers":
+        known = size["quantity"]
+    if not middle:
+        low, _, high = ends.partition(" to ")
+        return (
+            f"There are at least {low} and at most {high} {known} ({level} confidence); the overlap "
+            "between retailers is not known, so no single figure is given."
+        )
+    return f"We estimate {middle} {known} ({level} interval {ends})."
+
+
+def reach_sentence(reach: Mapping[str, Any], population: str) -> str:
+    """Return a plan's reach as a sentence."""
+    level, middle, ends = _parts(reach)
+    if not middle:
+        low, _, high = ends.partition(" to ")
+        return (
+            f"Between {low} and {high} of {population} ({level} confidence) would be exposed to the "
+            f'notice of plan "{reach["segment"]}" at least once; the overlap between retailers is '
+            "not known."
+        )
+    return (
+        f"We estimate that {middle} of {population} ({level} interval {ends}) would be exposed to "
+        f'the notice of plan "{reach["segment"]}" at least once.'
+    )
+
+
+def plan_sentence(reach: Mapping[str, Any], population: str, records: Mapping[str, Any]) -> str:
+    """Return a plan's reach and the records that it discloses as two sentences."""
+    if records["upper"] == 0:
+        return f"{reach_sentence(reach, population)} It discloses no buyer's record."
+    _, middle, ends = _parts(records)
+    return (
+        f"{reach_sentence(reach, population)} It discloses about {middle} buyers' records ({ends})."
+    )
+
+
+def privacy_card(facts: Mapping[str, Any]) -> str:
+    """Return the page on what a release says and costs."""
+    inquiry = facts["inquiry"]
+    lines = [
+        f"WHAT LEAVES {facts['retailer'].upper()}: ONE FILE",
+        "",
+        f"Matter      {inquiry['title']} ({inquiry['name']})",
+        f"Question    buyers of {inquiry['products']['count']:,} products from "
+        f"{inquiry['period'][0]} to the day before {inquiry['period'][1]} ({inquiry['timezone']})",
+        f"            SHA-256 of the question {facts['digest']}",
+        f"Answered    {facts['date']}, attempt {facts['attempt']}",
+        f"File        SHA-256 {facts['sha256']}",
+        "",
+        "In the file: how many buyers fall into each cell of the tables below, each number with",
+        "random noise, and the noise's law. Not in the file: names, addresses, ids, exact counts,",
+        "sums of money, times. Buyers without an id (guests) are not covered by the counts.",
+        "",
+        "Table                                     cells   noise s.d.   95% of the noise within",
+    ]
+    for table in facts["tables"]:
+        name = " x ".join(table["of"]) or "total"
+        lines.append(
+            f"{name:<40} {table['cells']:>6,}   {table['sd']:>10.1f}   "
+            f"+-{table['half_width']:,} people"
+        )
+    return "\n".join([*lines, "", *_promise(facts)])
+
+
+def _promise(facts: Mapping[str, Any]) -> list[str]:
+    loss = facts["loss"]
+    lines = [
+        "Protected: each buyer, with all of their purchases here. The noise hides whether any one",
+        "buyer is in the data at all, whatever else somebody knows.",
+    ]
+    if facts["measure"] == "epsilon":
+        epsilon = float(loss)
+        lines += [
+            f"Privacy loss: epsilon {loss}, all tables together. From this file nobody's odds that",
+            f"a given person is a buyer change by more than a factor of {math.exp(epsilon):.2f}: a "
+            f"belief of 10% to at most",
+            f"{percent(_after(0.1, epsilon))}, of 50% to at most {percent(_after(0.5, epsilon))}.",
+        ]
+    else:
+        lines.append(f"Privacy loss: rho {loss} (zero-concentrated), all tables together.")
+    lines.append(
+        "A person who bought at several retailers loses at most the sum over their releases."
+    )
+    if facts["left"] is not None:
+        lines.append(f"Left in this retailer's account for the matter: {facts['left']}.")
+    return lines
+
+
+def _after(prior: float, epsilon: float) -> float:
+    odds = math.exp(epsilon) * prior / (1 - prior)
+    return odds / (1 + odds)
+
+
+def _parts(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return level, point (empty where there is none) and interval as text."""
+    level = percent(estimate["level"])
+    point, lower, upper = estimate["estimate"], estimate["lower"], estimate["upper"]
+    if estimate["unit"] == "fraction":
+        middle = "" if point is None else percent(min(1.0, max(0.0, point)))
+        return level, middle, percent_interval(lower, upper)
+    if estimate["unit"] == "USD":
+        return (
+            level,
+            "" if point is None else dollars(point),
+            f"{dollars(lower)} to {dollars(upper)}",
+        )
+    return level, *count_text(point, lower, upper)

@@ -1,0 +1,156 @@
+"""The retailer's steps in order: look up, count, debit, draw, store.
+
+In: an inquiry, purchases and a ledger. Out: a `Release`, read back from the ledger's own bytes, so
+that nothing undebited can be published.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import traceback
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+from dpnotice import __version__
+from dpnotice.errors import DpnoticeError, LedgerError, PurchasesError
+from dpnotice.inquiry import Inquiry
+from dpnotice.release import RETAILER_NAME, NoisyTable, Release
+from dpnotice.retailer import counting, mechanism
+from dpnotice.retailer.ledger import Debit, Ledger, open_debit
+from dpnotice.retailer.purchases import Purchases
+
+STEPS: Final = ("look up", "count", "debit", "draw", "store")
+"""What a progress display may name; nothing about the data, not even how long a step took."""
+
+_log = logging.getLogger(__name__)
+
+
+def answer(
+    inquiry: Inquiry,
+    purchases: Purchases,
+    *,
+    retailer: str,
+    ledger: Ledger,
+    new_attempt: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Release:
+    """Answer an inquiry: count inside, debit, add noise, and return the one file that leaves.
+
+    Run by: the retailer, inside its walls. Order: look up (the same request returns the same
+    bytes), count, debit durably, draw, store durably. A crash may lose budget, never privacy.
+
+    Args:
+        inquiry: the agreed question, loaded from its file.
+        purchases: the sales table and the meaning of its columns.
+        retailer: name of the account, 1 to 64 of the characters ``A-Z a-z 0-9 . _ -``.
+        ledger: the budget; see :class:`dpnotice.Ledger`.
+        new_attempt: a reason to ask again at full cost, where the earlier answer was lost or the
+            column mapping was wrong.
+        progress: called with the name of each step of :data:`STEPS` as it begins.
+
+    Returns:
+        The release: noisy tables, their noise and cost.
+
+    Raises:
+        PurchasesError: a code and a fixed text, never a value from the data.
+        LedgerError: the budget does not allow it, or its file is not sound; nothing was drawn.
+    """
+    failure: DpnoticeError
+    try:
+        return _answer(
+            inquiry,
+            purchases,
+            _checked(retailer),
+            ledger,
+            new_attempt,
+            progress or (lambda _: None),
+        )
+    except DpnoticeError as refusal:
+        failure = refusal
+    except Exception as refusal:  # noqa: BLE001 -- an engine's error may quote the data
+        _log.error("answer stopped: %s", type(refusal).__name__)  # noqa: TRY400 -- no traceback: it holds values
+        traceback.clear_frames(refusal.__traceback__)
+        failure = PurchasesError(_code(refusal))
+    failure.__context__ = failure.__cause__ = None  # what went before could quote the data
+    raise failure.with_traceback(None)
+
+
+def _answer(  # noqa: PLR0913 -- the public call's arguments, checked
+    inquiry: Inquiry,
+    purchases: Purchases,
+    retailer: str,
+    ledger: Ledger,
+    new_attempt: str | None,
+    progress: Callable[[str], None],
+) -> Release:
+    progress("look up")
+    request = request_id(inquiry, retailer, purchases.ids)
+    attempt, state, stored = ledger.lookup(request)
+    if state == "open":
+        raise open_debit(request)
+    if state == "artifact" and new_attempt is None:
+        return Release.from_bytes(stored)
+    if state == "lost" and new_attempt is None:
+        raise LedgerError(
+            "the answer to this request was declared lost; ask again with new_attempt=, "
+            "which costs again",
+            code="BUDGET_LOST",
+        )
+    noise = mechanism.calibrate(inquiry)
+    ledger.check_affordable(inquiry, retailer)
+    progress("count")
+    counts = counting.count(inquiry, purchases)
+    progress("debit")
+    debit = ledger.debit(inquiry, retailer, request=request, attempt=attempt + (state != "new"))
+    progress("draw")
+    tables = mechanism.draw(inquiry, counts, noise)
+    del counts
+    progress("store")
+    ledger.store(debit, _release(inquiry, retailer, debit, tables).to_bytes())
+    return Release.from_bytes(ledger.lookup(request)[2])
+
+
+def request_id(inquiry: Inquiry, retailer: str, ids: str) -> str:
+    """Return the digest that names a request: the same request has one answer.
+
+    Args:
+        inquiry: title and quoted marginals do not matter, nor does the order of tables.
+        retailer: the account.
+        ids: rule by which buyer ids are spelt alike.
+
+    Returns:
+        64 hex digits.
+    """
+    content = [inquiry.digest, retailer, str(inquiry.unit), inquiry.name, ids]
+    return hashlib.sha256(json.dumps(content, separators=(",", ":")).encode()).hexdigest()
+
+
+def _release(
+    inquiry: Inquiry, retailer: str, debit: Debit, tables: dict[tuple[str, ...], NoisyTable]
+) -> Release:
+    return Release(
+        retailer=retailer,
+        inquiry=inquiry,
+        tables=tables,
+        attempt=debit.attempt,
+        date=date.today(),  # noqa: DTZ011 -- the retailer's own calendar day; no time leaves
+        ledger_sequence=debit.sequence,
+        ledger_head=debit.head,
+        versions={"dpnotice": __version__, **mechanism.LIBRARY},
+    )
+
+
+def _code(refusal: Exception) -> str:
+    """Sort an engine's refusal into a code without repeating its words."""
+    origin = type(refusal).__module__.partition(".")[0]
+    reading = origin in {"duckdb", "_duckdb", "pyarrow", "csv", "_csv"}
+    return "SOURCE_CORRUPT" if reading or isinstance(refusal, (OSError, ValueError)) else "INTERNAL"
+
+
+def _checked(retailer: object) -> str:
+    fits = isinstance(retailer, str) and len(retailer) <= 64 and re.match(RETAILER_NAME, retailer)
+    if not fits or retailer.endswith("\n"):
+        raise PurchasesError("BAD_NAME", field="retailer")
+    return retailer

@@ -1,0 +1,212 @@
+"""Where the purchases are and what their columns mean.
+
+In: a path, glob, list of paths, frame or Ibis table, and a mapping of columns. Out: an Ibis table
+with its schema checked, and the engine that will count it. No query is built here.
+"""
+
+import csv
+import gzip
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
+from glob import glob
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import ibis
+import ibis.expr.datatypes as dt
+from ibis.backends import BaseBackend
+from ibis.expr.types import Table
+
+from dpnotice.errors import PurchasesError
+
+IDS_RULES: Final = ("as_is", "trim", "trim_ascii_lower")
+MEMORY_LIMIT: Final = "4GB"
+"""DuckDB spills to a temporary folder beyond this; the folder is removed afterwards."""
+_FRAMES: Final = frozenset({"pandas", "polars", "pyarrow"})
+_SUFFIXES: Final = (".parquet", ".csv", ".csv.gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Purchases:
+    """A retailer's sales table and the meaning of its columns.
+
+    Run by: the retailer. Nothing is read until :func:`dpnotice.answer`.
+
+    Attributes:
+        source: path, glob or list of paths (.parquet, .csv, .csv.gz), a pandas, polars or Arrow
+            frame, or an Ibis table of any backend (DuckDB, Spark, PostgreSQL, ...).
+        buyer: column that identifies a person at this retailer (text, integer or UUID).
+        product: column of product codes, as in the inquiry's list (text or integer).
+        date: column of the purchase's day or time.
+        axes: axis name -> column of level texts; axes that the inquiry does not ask are ignored.
+        person: column of the key shared between retailers, for sketches only; None without.
+        ids: how buyer ids are spelt alike: ``as_is``, ``trim`` or ``trim_ascii_lower``.
+        timezone: IANA name; needed where `date` is a timestamp without zone.
+    """
+
+    source: Any
+    _: KW_ONLY
+    buyer: str
+    product: str
+    date: str
+    axes: Mapping[str, str]
+    person: str | None = None
+    ids: str = "as_is"
+    timezone: str | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.axes, Mapping):
+            raise PurchasesError("MAPPING", field="axes")
+        names = {"buyer": self.buyer, "product": self.product, "date": self.date}
+        names |= {f"axes.{axis}": column for axis, column in self.axes.items()}
+        if self.person is not None:
+            names["person"] = self.person
+        for field, column in names.items():
+            if not isinstance(column, str) or not column:
+                raise PurchasesError("MAPPING", field=field)
+        object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
+        if self.ids not in IDS_RULES:
+            raise PurchasesError("IDS_RULE", field="ids")
+        if self.timezone is not None:
+            _check_zone(self.timezone)
+
+    def __repr__(self) -> str:
+        return f"Purchases(buyer={self.buyer!r}, product={self.product!r}, date={self.date!r})"
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """Argument name -> column, for every column that is read."""
+        person = {} if self.person is None else {"person": self.person}
+        axes = {f"axes.{axis}": column for axis, column in self.axes.items()}
+        return {"buyer": self.buyer, "product": self.product, "date": self.date, **person, **axes}
+
+    @contextmanager
+    def opened(self) -> Iterator[tuple[Table, BaseBackend]]:
+        """Open the source and check its schema.
+
+        Yields:
+            The table and the engine that reads it. A DuckDB engine of our own is closed, and its
+            spill folder removed, at the end; an engine passed in is left as it was.
+
+        Raises:
+            PurchasesError: a code and a fixed text; see :data:`dpnotice.errors.PURCHASES_RULES`.
+        """
+        if isinstance(self.source, Table):
+            (backend,) = self.source._find_backends()[0] or [None]
+            if backend is None:
+                raise PurchasesError("SOURCE_TYPE", field="source")
+            _check_schema(self, self.source)
+            yield self.source, backend
+            return
+        with tempfile.TemporaryDirectory(prefix="dpnotice-") as spill:
+            engine = _duckdb(spill)
+            try:
+                table = _read(self, engine)
+                _check_schema(self, table)
+                yield table, engine
+            finally:
+                engine.disconnect()
+
+
+def _check_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError, TypeError):
+        raise PurchasesError("TZ_UNKNOWN", field="timezone") from None
+
+
+def _duckdb(spill: str) -> Any:
+    """Connect to an in-memory DuckDB that spills to `spill` and reads times in UTC."""
+    engine = ibis.duckdb.connect(
+        ":memory:",
+        memory_limit=MEMORY_LIMIT,
+        temp_directory=spill,
+        preserve_insertion_order="false",
+    )
+    engine.raw_sql("SET TimeZone = 'UTC'")
+    return engine
+
+
+def _read(purchases: Purchases, engine: Any) -> Table:
+    """Return the source as a table of the engine."""
+    source = purchases.source
+    if type(source).__module__.partition(".")[0] in _FRAMES:
+        engine.con.register("purchases", _as_arrow(source))
+        return engine.table("purchases")
+    paths = _paths(source)
+    texts = [purchases.buyer, purchases.product, *purchases.axes.values()]
+    if paths[0].endswith(".parquet"):
+        _check_parts(engine.read_parquet(path).schema() for path in paths)
+        return engine.read_parquet(paths)
+    _check_parts(_csv_header(path) for path in paths)
+    # Ids and codes stay text, or "007" and "7" would become one buyer.
+    header = set(_csv_header(paths[0]))
+    types = {column: "VARCHAR" for column in texts if column in header}
+    return engine.read_csv(paths, header=True, types=types)
+
+
+def _as_arrow(frame: Any) -> Any:
+    if hasattr(frame, "collect"):  # a polars LazyFrame
+        frame = frame.collect()
+    module = type(frame).__module__.partition(".")[0]
+    if module == "polars":
+        return frame.to_arrow()
+    if module == "pandas":
+        import pyarrow as pa  # noqa: PLC0415 -- only for frames
+
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    return frame
+
+
+def _paths(source: object) -> list[str]:
+    """Resolve paths and globs to the files of one format that exist."""
+    listed = [source] if isinstance(source, (str, Path)) else source
+    if not isinstance(listed, (list, tuple)) or not listed:
+        raise PurchasesError("SOURCE_TYPE", field="source")
+    if not all(isinstance(item, (str, Path)) for item in listed):
+        raise PurchasesError("SOURCE_TYPE", field="source")
+    paths = [path for item in listed for path in (sorted(glob(str(item))) or [str(item)])]
+    if not all(Path(path).is_file() for path in paths):
+        raise PurchasesError("SOURCE_MISSING", field="source")
+    for suffix in _SUFFIXES:
+        if all(path.endswith(suffix) for path in paths):
+            return paths
+    raise PurchasesError("SOURCE_FORMAT", field="source")
+
+
+def _check_parts(schemas: Iterator[Any]) -> None:
+    first = next(schemas)
+    if any(schema != first for schema in schemas):
+        raise PurchasesError("SCHEMA_DRIFT", field="source")
+
+
+def _csv_header(path: str) -> list[str]:
+    opener = gzip.open if path.endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8", newline="") as lines:
+        return next(csv.reader(lines), [])
+
+
+def _check_schema(purchases: Purchases, table: Table) -> None:
+    """Refuse, by argument name, a column that is missing or of a type that cannot be used."""
+    schema = table.schema()
+    for field, column in purchases.columns.items():
+        if column not in schema:
+            raise PurchasesError("SCHEMA_MISSING", field=field)
+        if not _usable(field, schema[column]):
+            raise PurchasesError("ID_TYPE" if field == "buyer" else "SCHEMA_TYPE", field=field)
+    when = schema[purchases.date]
+    if when.is_timestamp() and when.timezone is None and purchases.timezone is None:
+        raise PurchasesError("TZ_REQUIRED", field="date")
+
+
+def _usable(field: str, kind: dt.DataType) -> bool:
+    if field == "date":
+        return kind.is_date() or kind.is_timestamp()
+    plain = kind.is_string() or kind.is_integer()
+    if field == "buyer":
+        return plain or kind.is_uuid()
+    return plain or (field.startswith("axes.") and kind.is_boolean())

@@ -1,0 +1,433 @@
+"""Each buyer falls into exactly one cell, by a fixed rule on their own rows alone."""
+
+import gc
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import ibis
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from dpnotice.errors import PurchasesError
+from dpnotice.inquiry import Inquiry
+from dpnotice.retailer import counting
+from dpnotice.retailer.purchases import Purchases
+
+DAY = date(2020, 3, 1)
+LATER = date(2020, 3, 2)
+Row = tuple[Any, Any, Any, Any, Any]
+
+
+def inquiry(**changes: Any) -> Inquiry:
+    content: dict[str, Any] = {
+        "format": 1,
+        "name": "matter",
+        "title": "Purchasers",
+        "period": ["2020-01-01", "2021-01-01"],
+        "timezone": "America/New_York",
+        "products": ["p", "q", "42", "007"],
+        "axes": {"state": ["CA", "NY"], "age": ["young", "old"]},
+        "tables": [{"of": []}, {"of": ["state"]}, {"of": ["age"]}, {"of": ["state", "age"]}],
+        "privacy": {"epsilon": "1"},
+    }
+    return Inquiry.from_dict(content | changes)
+
+
+def frame(*rows: Row) -> pa.Table:
+    """Rows of buyer, product, date, state, age."""
+    columns = zip(*rows, strict=True)
+    return pa.table(dict(zip(("id", "sku", "day", "st", "age"), map(pa.array, columns), strict=True)))
+
+
+def purchases(source: Any, **changes: Any) -> Purchases:
+    mapping = {"buyer": "id", "product": "sku", "date": "day", "axes": {"state": "st", "age": "age"}}
+    return Purchases(source, **(mapping | changes))
+
+
+def tables(source: Any, asked: Inquiry | None = None, **changes: Any) -> dict[Any, Any]:
+    exact = counting.count(asked or inquiry(), purchases(source, **changes))._tables
+    return {of: counts.tolist() for of, counts in exact.items()}
+
+
+def total(source: Any, asked: Inquiry | None = None, **changes: Any) -> int:
+    return int(tables(source, asked, **changes)[()])
+
+
+def cells(*rows: Row) -> Any:
+    return tables(frame(*rows))["state", "age"]
+
+
+def only(state: int, age: int) -> list[list[int]]:
+    """One buyer in one cell of state by age, zero elsewhere."""
+    expected = np.zeros((3, 3), np.int64)
+    expected[state, age] = 1
+    return expected.tolist()
+
+
+# --- the rule of one cell ------------------------------------------------------------------
+def test_every_table_counts_every_buyer_once() -> None:
+    found = tables(
+        frame(
+            ("a", "p", DAY, "CA", "old"),
+            ("a", "q", DAY, "CA", "old"),
+            ("b", "p", DAY, "NY", "young"),
+            ("c", "p", DAY, "NY", None),
+        )
+    )
+    assert found == {
+        (): 3,
+        ("state",): [1, 2, 0],
+        ("age",): [1, 1, 1],
+        ("state", "age"): [[0, 1, 0], [1, 0, 1], [0, 0, 0]],
+    }
+
+
+def test_the_latest_purchase_decides_the_whole_cell() -> None:
+    found = cells(("a", "p", DAY, "CA", "young"), ("a", "p", LATER, "NY", None))
+    assert found == only(state=1, age=2)
+
+
+def test_a_tie_goes_to_the_smallest_cell_code() -> None:
+    found = cells(("a", "p", DAY, "NY", "young"), ("a", "p", DAY, "CA", "old"))
+    assert found == only(state=0, age=1)
+
+
+def test_a_tie_prefers_a_known_level_to_unknown() -> None:
+    found = cells(("a", "p", DAY, None, "young"), ("a", "p", DAY, "NY", "old"))
+    assert found == only(state=1, age=1)
+
+
+def test_times_within_one_second_tie() -> None:
+    late = datetime(2020, 3, 1, 12, 0, 0, 900_000, tzinfo=UTC)
+    early = late.replace(microsecond=100_000)
+    found = cells(("a", "p", late, "NY", "old"), ("a", "p", early, "CA", "old"))
+    assert found == only(state=0, age=1)
+
+
+def test_the_later_second_of_a_day_decides() -> None:
+    early = datetime(2020, 3, 1, 12, 0, 0, 900_000, tzinfo=UTC)
+    late = datetime(2020, 3, 1, 12, 0, 1, tzinfo=UTC)
+    found = cells(("a", "p", late, "NY", "old"), ("a", "p", early, "CA", "old"))
+    assert found == only(state=1, age=1)
+
+
+def test_a_later_purchase_out_of_scope_decides_nothing() -> None:
+    found = cells(("a", "p", DAY, "CA", "old"), ("a", "other", LATER, "NY", "young"))
+    assert found == only(state=0, age=1)
+
+
+def test_a_later_purchase_after_the_period_decides_nothing() -> None:
+    after = date(2021, 1, 1)
+    found = cells(("a", "p", DAY, "CA", "old"), ("a", "p", after, "NY", "young"))
+    assert found == only(state=0, age=1)
+
+
+def test_a_buyer_without_a_purchase_in_scope_is_not_counted() -> None:
+    assert total(frame(("a", "other", DAY, "CA", "old"))) == 0
+
+
+def test_a_null_product_is_out_of_scope() -> None:
+    assert total(frame(("a", "p", DAY, "CA", "old"), ("b", None, DAY, "CA", "old"))) == 1
+
+
+def test_a_null_date_is_outside_the_period() -> None:
+    assert total(frame(("a", "p", DAY, "CA", "old"), ("b", "p", None, "CA", "old"))) == 1
+
+
+@pytest.mark.parametrize("text", [None, "", "ca", " CA", "TX", "unknown", "CA'; DROP TABLE x"])
+def test_what_is_no_public_level_is_unknown(text: str | None) -> None:
+    found = tables(frame(("a", "p", DAY, text, "old"), ("b", "p", DAY, "CA", "old")))
+    assert found["state",] == [1, 0, 1]
+
+
+def test_no_row_at_all_is_a_table_of_zeros() -> None:
+    found = tables(frame(("a", "p", DAY, "CA", "old")).slice(0, 0))
+    assert found["state", "age"] == [[0, 0, 0]] * 3
+
+
+# --- ids -----------------------------------------------------------------------------------
+@pytest.mark.parametrize("blank", [None, "", " ", "\t", " \n "])
+def test_a_purchase_without_a_buyer_is_dropped(blank: str | None) -> None:
+    assert total(frame((blank, "p", DAY, "CA", "old"), ("b", "p", DAY, "NY", "old"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("ids", "buyers"), [("as_is", 5), ("trim", 3), ("trim_ascii_lower", 2)]
+)
+def test_ids_are_spelt_alike_by_the_declared_rule_only(ids: str, buyers: int) -> None:
+    spelt = ["Ann@x.com", " Ann@x.com", "Ann@x.com\t", "ann@X.com", "\u00c4nn"]
+    rows = [(text, "p", DAY, "CA", "old") for text in spelt]
+    assert total(frame(*rows), ids=ids) == buyers
+
+
+def test_lower_casing_leaves_letters_beyond_ascii() -> None:
+    rows = [(text, "p", DAY, "CA", "old") for text in ["\u00c4nn", "\u00e4nn", "\u0130", "i"]]
+    assert total(frame(*rows), ids="trim_ascii_lower") == 4
+
+
+def test_ids_that_share_no_bytes_stay_apart() -> None:
+    composed, combining = "\u00e9", "e\u0301"
+    rows = [(text, "p", DAY, "CA", "old") for text in [composed, combining, "E", "e"]]
+    assert total(frame(*rows)) == 4
+
+
+def test_integer_ids_are_counted() -> None:
+    assert total(frame((7, "p", DAY, "CA", "old"), (7, "p", DAY, "CA", "old"))) == 1
+
+
+def test_integer_ids_may_be_negative_zero_or_null() -> None:
+    rows = [(number, "p", DAY, "CA", "old") for number in (-1, 0, None, 2**62)]
+    assert total(frame(*rows)) == 3
+
+
+def test_uuid_ids_are_counted() -> None:
+    engine = ibis.duckdb.connect()
+    a, b = UUID(int=1), UUID(int=2)
+    engine.raw_sql(
+        f"CREATE TABLE s AS SELECT unnest(['{a}', '{a}', '{b}', NULL])::UUID id, 'p' sku, "  # noqa: S608
+        "DATE '2020-03-01' AS day, 'CA' st, 'old' age"
+    )
+    assert total(engine.table("s")) == 2
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("encoding", "mark"), [("utf-8", ","), ("utf-8-sig", ","), ("utf-8", ";")])
+def test_csv_ids_with_leading_zeros_stay_apart(
+    tmp_path: Path, encoding: str, mark: str, *, late: bool
+) -> None:
+    """A byte-order mark or another separator is counted alike or refused, never merged."""
+    plain = [f"{n},p,2020-03-01,CA,old" for n in range(100, 30_000)] if late else []
+    lines = ["id,sku,day,st,age", *plain, "007,p,2020-03-01,CA,old", "7,p,2020-03-01,CA,old"]
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(lines).replace(",", mark) + "\n", encoding=encoding)
+    try:
+        found = total(path)
+    except PurchasesError:
+        return
+    assert found == len(lines) - 1
+
+
+# --- products ------------------------------------------------------------------------------
+def test_integer_products_match_their_canonical_text() -> None:
+    assert total(frame(("a", 42, DAY, "CA", "old"))) == 1
+
+
+def test_integer_products_match_no_text_with_leading_zeros() -> None:
+    assert total(frame(("a", 7, DAY, "CA", "old"))) == 0
+
+
+def test_text_products_match_exactly() -> None:
+    rows = [(sku, sku, DAY, "CA", "old") for sku in ["007", "7", "42", "042", "P", "p "]]
+    assert total(frame(*rows)) == 2
+
+
+@pytest.mark.parametrize("text", ["--5", "-", "1e3", "5.0", "\u0665", "9" * 30, "9" * 5000])
+def test_a_listed_text_that_is_no_integer_matches_no_integer(text: str) -> None:
+    asked = inquiry(products=[text])
+    rows = frame(("a", 5, DAY, "CA", "old"), ("b", -5, DAY, "CA", "old"))
+    assert total(rows, asked) == 0
+
+
+def test_unsigned_products_beyond_63_bits_match() -> None:
+    big = 2**64 - 1
+    rows = frame(("a", 1, DAY, "CA", "old")).set_column(1, "sku", pa.array([big], pa.uint64()))
+    assert total(rows, inquiry(products=[str(big)])) == 1
+
+
+# --- the period ----------------------------------------------------------------------------
+def moments(kind: pa.DataType, *times: Any) -> pa.Table:
+    rows = frame(*[(f"b{i}", "p", DAY, "CA", "old") for i in range(len(times))])
+    return rows.set_column(2, "day", pa.array(times, kind))
+
+
+def inside(asked: Inquiry, kind: pa.DataType, *times: Any, zone: str | None = None) -> list[int]:
+    """1 for each time that lies in the period."""
+    return [total(moments(kind, time), asked, timezone=zone) for time in times]
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_zoned_times_are_cut_at_the_inquirys_midnights(unit: str) -> None:
+    tick = timedelta(seconds=1) if unit == "s" else timedelta(milliseconds=1)
+    start = datetime(2020, 1, 1, 5, tzinfo=UTC)
+    end = datetime(2021, 1, 1, 5, tzinfo=UTC)
+    found = inside(
+        inquiry(), pa.timestamp(unit, tz="Asia/Tokyo"), start - tick, start, end - tick, end
+    )
+    assert found == [0, 1, 1, 0]
+
+
+def test_dates_are_half_open() -> None:
+    days = [date(2019, 12, 31), date(2020, 1, 1), date(2020, 12, 31), date(2021, 1, 1)]
+    assert inside(inquiry(), pa.date32(), *days) == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour"), [("America/New_York", 0), ("UTC", 5), ("Asia/Kolkata", 10.5)]
+)
+def test_local_times_are_cut_in_their_declared_zone(zone: str, hour: float) -> None:
+    tick = timedelta(microseconds=1)
+    start, end = (datetime(y, 1, 1) + timedelta(hours=hour) for y in (2020, 2021))  # noqa: DTZ001 -- times without zone
+    kind = pa.timestamp("us")
+    found = inside(inquiry(), kind, start - tick, start, end - tick, end, zone=zone)
+    assert found == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("zone", "first", "last", "hours"),
+    [
+        ("America/New_York", "2020-03-08", "2020-03-09", 23),
+        ("America/New_York", "2020-11-01", "2020-11-02", 25),
+        ("America/Sao_Paulo", "2018-11-04", "2018-11-05", 23),  # midnight does not exist
+        ("America/Havana", "2020-11-01", "2020-11-02", 25),  # midnight happens twice
+        ("Australia/Lord_Howe", "2020-04-05", "2020-04-06", 24.5),
+    ],
+)
+def test_a_day_of_a_clock_change_is_whole(zone: str, first: str, last: str, hours: float) -> None:
+    asked = inquiry(period=[first, last], timezone=zone)
+    day = date.fromisoformat(first)
+    noon = datetime(day.year, day.month, day.day, 12, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    minutes = [noon + timedelta(minutes=m) for m in range(-20 * 60, 20 * 60, 15)]
+    found = total(moments(pa.timestamp("us", tz="UTC"), *minutes), asked)
+    assert found == hours * 4
+
+
+def test_far_dates_are_outside_the_period() -> None:
+    engine = ibis.duckdb.connect()
+    engine.raw_sql(
+        "CREATE TABLE s AS SELECT * FROM (VALUES ('a', DATE 'infinity'), ('b', DATE '-infinity'), "
+        "('c', DATE '2020-03-01')) t(id, day), (SELECT 'p' sku, 'CA' st, 'old' age)"
+    )
+    assert total(engine.table("s")) == 1
+
+
+# --- sizes ---------------------------------------------------------------------------------
+def test_codes_times_seconds_do_not_overflow() -> None:
+    axes = {name: [f"{name}{i}" for i in range(31)] for name in "abcd"}
+    last = date(2029, 12, 31)
+    kind = pa.timestamp("us", tz="UTC")
+    row: dict[str, Any] = {"id": ["x", "x"], "sku": ["p", "p"]}
+    row["day"] = pa.array([datetime(2020, 3, 1, tzinfo=UTC), datetime(2029, 12, 1, tzinfo=UTC)], kind)
+    row |= {name: [f"{name}3", f"{name}30"] for name in axes}
+    asked = inquiry(axes=axes, tables=[{"of": ["a"]}, {"of": ["d"]}], period=["2020-01-01", str(last)])
+    found = tables(pa.table(row), asked, axes={name: name for name in axes})
+    assert [np.flatnonzero(found[of]).tolist() for of in [("a",), ("d",)]] == [[30], [30]]
+
+
+def test_marginals_sum_exactly_beyond_float_precision() -> None:
+    buyers = np.array([2**53, 1], np.int64)
+    exact = counting.marginals(inquiry(), np.array([0, 4]), buyers)
+    assert int(exact[()]) == 2**53 + 1
+
+
+@pytest.mark.parametrize(
+    ("codes", "buyers"),
+    [([0, 0], [1, 1]), ([-1], [1]), ([9], [1]), ([0], [-1])],
+    ids=["repeated code", "code below", "code beyond", "negative count"],
+)
+def test_an_engines_impossible_answer_is_refused(codes: list[int], buyers: list[int]) -> None:
+    with pytest.raises(PurchasesError, match="COUNT_CHECK"):
+        counting.marginals(inquiry(), np.array(codes), np.array(buyers))
+
+
+# --- refusals before any data --------------------------------------------------------------
+def refused(asked: Inquiry, **changes: Any) -> PurchasesError:
+    with pytest.raises(PurchasesError) as caught:
+        counting.check_mapping(asked, purchases(None, **changes))
+    return caught.value
+
+
+def test_an_axis_without_a_column_is_refused() -> None:
+    refusal = refused(inquiry(), axes={"state": "st"})
+    assert (refusal.code, refusal.field) == ("AXES_MISSING", "axes.age")
+
+
+def test_an_inquiry_with_only_the_digest_of_its_products_is_refused() -> None:
+    assert refused(Inquiry.from_dict(inquiry().to_dict())).code == "PRODUCTS_UNLISTED"
+
+
+def test_a_period_times_cells_beyond_64_bits_is_refused() -> None:
+    axes = {name: [str(i) for i in range(7)] for name in "abcdefgh"}
+    asked = inquiry(axes=axes, tables=[{"of": []}], period=["0001-01-01", "9999-12-31"])
+    assert refused(asked, axes={name: name for name in axes}).code == "DOMAIN_OVERFLOW"
+
+
+# --- engines that are passed in ------------------------------------------------------------
+ROWS = [
+    ("a", "p", DAY, "CA", "old"),
+    ("a", "p", LATER, "NY", None),
+    ("b", "q", DAY, "TX", "young"),
+    ("", "p", DAY, "CA", "old"),
+    (None, "p", DAY, "CA", "old"),
+    ("c", "other", DAY, "CA", "old"),
+]
+
+
+def connected() -> Any:
+    engine = ibis.duckdb.connect()
+    engine.con.register("arrow", frame(*ROWS))
+    engine.raw_sql("CREATE TABLE s AS SELECT * FROM arrow")
+    engine.con.unregister("arrow")
+    return engine
+
+
+def names(engine: Any) -> list[Any]:
+    listed = "SELECT table_name FROM information_schema.tables ORDER BY 1"
+    return list(engine.raw_sql(listed).fetchall())
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "polars"])
+def test_an_ibis_table_gives_the_counts_of_a_frame(kind: str) -> None:
+    if kind == "polars":
+        engine = ibis.polars.connect()
+        engine.create_table("s", pl.from_arrow(frame(*ROWS)))
+    else:
+        engine = connected()
+    assert tables(engine.table("s")) == tables(frame(*ROWS))
+
+
+def test_a_connection_passed_in_holds_no_new_table_or_view() -> None:
+    engine = connected()
+    before = names(engine)
+    tables(engine.table("s"))
+    gc.collect()
+    assert names(engine) == before
+
+
+def test_a_connection_passed_in_keeps_its_settings_and_works_on() -> None:
+    engine = connected()
+    engine.raw_sql("SET TimeZone = 'Asia/Tokyo'")
+    settings = "SELECT name, value FROM duckdb_settings() ORDER BY name"
+    before = engine.raw_sql(settings).fetchall()
+    tables(engine.table("s"))
+    assert engine.raw_sql(settings).fetchall() == before
+    assert engine.raw_sql("SELECT count(*) FROM s").fetchone() == (len(ROWS),)
+
+
+def test_the_session_zone_of_a_connection_does_not_matter() -> None:
+    engine = ibis.duckdb.connect()
+    engine.raw_sql("SET TimeZone = 'Asia/Tokyo'")
+    engine.raw_sql(
+        "CREATE TABLE s AS SELECT * FROM (VALUES ('a', TIMESTAMPTZ '2020-01-01 04:59:59+00'), "
+        "('b', TIMESTAMPTZ '2020-01-01 05:00:00+00'), ('c', TIMESTAMPTZ '2021-01-01 04:59:59+00'), "
+        "('d', TIMESTAMPTZ '2021-01-01 05:00:00+00')) t(id, day), "
+        "(SELECT 'p' sku, 'CA' st, 'old' age)"
+    )
+    assert total(engine.table("s")) == 2
+
+
+def test_the_query_reads_only_the_mapped_columns() -> None:
+    engine = connected()
+    engine.raw_sql("ALTER TABLE s ADD COLUMN secret TEXT")
+    asked = inquiry()
+    query = counting.cells(asked, purchases(None), engine.table("s"))
+    assert "secret" not in ibis.to_sql(query, dialect="duckdb")
+
+
+def test_the_query_uses_no_approximate_count() -> None:
+    query = counting.cells(inquiry(), purchases(None), connected().table("s"))
+    assert "approx" not in ibis.to_sql(query, dialect="duckdb").lower()

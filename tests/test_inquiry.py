@@ -1,0 +1,517 @@
+import copy
+import dataclasses
+import hashlib
+import math
+import signal
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpnotice.errors import InquiryError
+from dpnotice.inquiry import (
+    MAX_RELEASED_CELLS,
+    RESERVED,
+    UNKNOWN,
+    Axis,
+    Inquiry,
+    ProductList,
+    Table,
+)
+from dpnotice.privacy import PrivacyLoss
+
+FILE: dict[str, Any] = {
+    "format": 1,
+    "name": "wen",
+    "title": "Purchasers of WEN",
+    "period": ["2007-11-01", "2016-09-20"],
+    "timezone": "America/Los_Angeles",
+    "products": ["tonic", "shampoo"],
+    "quoted": [["state"]],
+    "axes": {"state": ["CA", "NY"], "age": ["18-24", "25+"], "contact": ["email", "post", "none"]},
+    "tables": [{"of": []}, {"of": ["state"]}, {"of": ["age", "contact"], "weight": "2"}],
+    "privacy": {"epsilon": "1", "noise": "discrete-laplace"},
+}
+TOML = """
+format   = 1
+name     = "wen"
+title    = "Friedman v. Guthy-Renker: purchasers of WEN"
+unit     = "buyer"
+period   = ["2007-11-01", "2016-09-20"]
+timezone = "America/Los_Angeles"
+products = { file = "wen_products.csv" }
+quoted   = [["state"], ["contact"]]
+[axes]
+state   = ["AL", "unknown", "PR"]
+age     = ["18-24", "25-34"]
+contact = ["email+post", "email", "post", "none"]
+[[tables]]
+of = []
+[[tables]]
+of = ["contact", "age"]
+[[tables]]
+of = ["state"]
+[privacy]
+epsilon = "1"
+"""
+
+# --- generated inquiries -------------------------------------------------------------------
+NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,5}", fullmatch=True).filter(lambda n: n not in RESERVED)
+PRINTABLE = st.characters(exclude_categories=["C", "Z"], include_characters=" ")
+TEXTS = st.text(PRINTABLE, min_size=1, max_size=8)
+LEVELS = st.lists(TEXTS.filter(lambda t: t == t.strip() != UNKNOWN), min_size=1, unique=True)
+BILLIONTHS = st.decimals("0.000001", "9", places=9).map("{:f}".format)  # smaller: below
+DAYS = st.lists(st.dates(), min_size=2, max_size=2, unique=True).map(sorted)
+
+
+@st.composite
+def files(draw: st.DrawFn) -> dict[str, Any]:
+    axes = draw(st.dictionaries(NAMES, LEVELS.map(lambda ls: ls[:4]), min_size=1, max_size=3))
+    of = st.lists(st.sampled_from(sorted(axes)), unique=True)
+    chosen = draw(st.lists(of, min_size=1, max_size=4, unique_by=frozenset))
+    loss = draw(st.sampled_from([("epsilon", "discrete-laplace"), ("rho", "discrete-gaussian")]))
+    return {
+        "format": 1,
+        "name": draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)),
+        "title": draw(TEXTS),
+        "period": [day.isoformat() for day in draw(DAYS)],
+        "timezone": draw(st.sampled_from(["UTC", "America/New_York", "Europe/Berlin"])),
+        "products": draw(st.lists(TEXTS.filter(str.strip), min_size=1)),
+        "quoted": draw(st.lists(of, max_size=2)),
+        "axes": axes,
+        "tables": [{"of": names, "weight": draw(BILLIONTHS)} for names in chosen],
+        "privacy": {loss[0]: draw(BILLIONTHS), "noise": loss[1]},
+    }
+
+
+def inquiry(**changes: object) -> Inquiry:
+    return Inquiry.from_dict({**copy.deepcopy(FILE), **changes})
+
+
+def refused(**changes: object) -> InquiryError:
+    with pytest.raises(InquiryError) as refusal:
+        inquiry(**changes)
+    return refusal.value
+
+
+# --- round trips ---------------------------------------------------------------------------
+@given(files())
+def test_the_canonical_form_reads_back_as_the_same_question(content: dict[str, Any]) -> None:
+    asked = Inquiry.from_dict(content)
+    again = Inquiry.from_dict(asked.to_dict())
+    assert again.to_dict() == asked.to_dict()
+    assert again.digest == asked.digest
+
+
+@given(content=files())
+def test_a_saved_inquiry_loads_as_the_same(
+    tmp_path_factory: pytest.TempPathFactory, content: dict[str, Any]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "again.toml"
+    asked = Inquiry.from_dict(content)
+    asked.save(path)
+    assert Inquiry.load(path) == asked
+
+
+def test_an_inquiry_read_from_a_release_saves_and_loads(tmp_path: Path) -> None:
+    public = Inquiry.from_dict(inquiry().to_dict())
+    public.save(tmp_path / "public.toml")
+    assert Inquiry.load(tmp_path / "public.toml") == public
+
+
+@pytest.mark.parametrize("text", ["0.000000001", "0.0000001", "0.00000012", "999999999"])
+def test_a_tiny_or_enormous_loss_reads_back(text: str) -> None:
+    asked = inquiry(privacy={"epsilon": text})
+    assert Inquiry.from_dict(asked.to_dict()).loss == asked.loss
+
+
+def test_the_documented_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "wen.inquiry.toml").write_text(TOML)
+    (tmp_path / "wen_products.csv").write_text('sku,product\n1,tonic\n2,"soap, soft"\n3,tonic\n')
+    asked = Inquiry.load(tmp_path / "wen.inquiry.toml")
+    assert asked.axes["state"].levels == ("AL", "PR", "unknown")
+    assert asked.tables == ((), ("state",), ("age", "contact"))
+    assert asked.products.items == ("soap, soft", "tonic")
+    assert asked.quoted == (("contact",), ("state",))
+    assert asked.period == (date(2007, 11, 1), date(2016, 9, 20))
+
+
+def test_native_dates_of_toml_are_read_too(tmp_path: Path) -> None:
+    bare = TOML.replace('"2007-11-01", "2016-09-20"', "2007-11-01, 2016-09-20")
+    (tmp_path / "a.toml").write_text(bare.replace('{ file = "wen_products.csv" }', '["tonic"]'))
+    assert Inquiry.load(tmp_path / "a.toml").period == (date(2007, 11, 1), date(2016, 9, 20))
+
+
+@pytest.mark.parametrize("text", ["0.000000001", "0.0000001", "999999999"])
+def test_a_tiny_or_enormous_weight_reads_back(text: str) -> None:
+    asked = inquiry(tables=[{"of": [], "weight": text}])
+    assert Inquiry.from_dict(asked.to_dict()).specs == asked.specs
+
+
+# --- the digest ----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("title", "Another title"),
+        ("quoted", []),
+        ("tables", [FILE["tables"][2], FILE["tables"][0], FILE["tables"][1]]),
+        ("tables", [*FILE["tables"][:2], {"of": ["contact", "age"], "weight": "2"}]),
+        ("products", ["shampoo", "tonic", "shampoo"]),
+        ("axes", {**FILE["axes"], "state": ["CA", "unknown", "NY"]}),
+        ("unit", "buyer"),
+        ("privacy", {"epsilon": "1"}),
+        ("privacy", {"epsilon": "1.0"}),
+    ],
+)
+def test_another_spelling_of_the_question_has_the_same_digest(field: str, value: object) -> None:
+    assert inquiry(**{field: value}).digest == inquiry().digest
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", "wen2"),
+        ("period", ["2007-11-02", "2016-09-20"]),
+        ("period", ["2007-11-01", "2016-09-21"]),
+        ("timezone", "UTC"),
+        ("products", ["tonic"]),
+        ("products", ["tonic", "Shampoo"]),
+        ("axes", {**FILE["axes"], "state": ["NY", "CA"]}),
+        ("axes", {**FILE["axes"], "state": ["CA", "NV"]}),
+        ("axes", {**FILE["axes"], "income": ["low"]}),
+        ("axes", dict(reversed(FILE["axes"].items()))),
+        ("tables", FILE["tables"][:2]),
+        ("tables", [*FILE["tables"][:2], {"of": ["age", "contact"]}]),
+        ("privacy", {"epsilon": "0.999999999"}),
+        ("privacy", {"rho": "1", "noise": "discrete-gaussian"}),
+    ],
+)
+def test_another_question_has_another_digest(field: str, value: object) -> None:
+    assert inquiry(**{field: value}).digest != inquiry().digest
+
+
+def test_the_product_digest_is_that_of_the_sorted_list() -> None:
+    assert inquiry().products.sha256 == hashlib.sha256(b'["shampoo","tonic"]').hexdigest()
+
+
+def test_the_canonical_form_does_not_list_the_products() -> None:
+    assert set(inquiry().to_dict()["products"]) == {"count", "sha256"}
+
+
+# --- axes, tables, sizes -------------------------------------------------------------------
+def test_unknown_is_added_last() -> None:
+    assert Axis(name="state", levels=("CA",)).levels == ("CA", "unknown")
+
+
+def test_unknown_moves_to_the_end() -> None:
+    assert Axis(name="state", levels=("unknown", "CA")).levels == ("CA", "unknown")
+
+
+def test_an_axis_is_as_long_as_its_levels() -> None:
+    assert len(Axis(name="state", levels=("CA", "NY"))) == 3
+
+
+@given(files())
+def test_sizes_are_products_of_the_axes(content: dict[str, Any]) -> None:
+    asked = Inquiry.from_dict(content)
+    for table in asked.tables:
+        assert asked.cells(table) == math.prod(asked.shape(table))
+        assert asked.shape(table) == tuple(len(asked.axes[axis].levels) for axis in table)
+
+
+@given(files())
+def test_tables_name_their_axes_in_the_files_order(content: dict[str, Any]) -> None:
+    asked = Inquiry.from_dict(content)
+    for table in asked.tables:
+        assert table == tuple(axis for axis in asked.axes if axis in table)
+
+
+@pytest.mark.parametrize(
+    "name", [*sorted(RESERVED), "State", "1st", "", "a b", "é", "a" * 33, "a\n"]
+)
+def test_an_axis_name_is_a_lower_case_word_and_no_result_column(name: str) -> None:
+    words = "an axis name is a lower-case word that is no result column, got .*; rename it"
+    with pytest.raises(InquiryError, match=words):
+        Axis(name=name, levels=("CA",))
+
+
+@pytest.mark.parametrize("name", ["level", "keyed", "retailer"])
+def test_the_documented_names_are_reserved(name: str) -> None:
+    assert f"got {name!r}" in str(refused(axes={name: ["CA"]}, tables=[{"of": []}], quoted=[]))
+
+
+@pytest.mark.parametrize(
+    "level",
+    [
+        *("", " ", " CA", "CA ", "\u00a0CA", "C\nA", "C\x00A", "C\x7fA", "C\x85A", "x" * 65),
+        *("C\u2028A", "C\u202eA", "C\u200bA", "\ud800"),
+    ],
+)
+def test_a_level_is_a_short_printable_text(level: str) -> None:
+    words = "axis 'state' needs distinct level texts of 1 to 64 printable characters .*correct"
+    with pytest.raises(InquiryError, match=words):
+        Axis(name="state", levels=("NY", level))
+
+
+@pytest.mark.parametrize("levels", [(), ("unknown",), ("CA", "CA")])
+def test_an_axis_needs_distinct_known_levels(levels: tuple[str, ...]) -> None:
+    with pytest.raises(InquiryError, match="axis 'state' needs distinct level texts"):
+        Axis(name="state", levels=levels)
+
+
+def test_a_repeated_axis_is_refused() -> None:
+    twice = [{"name": "state", "levels": ["CA"]}] * 2
+    words = "each axis may be given once; merge the repeated ones"
+    assert str(refused(axes=twice, tables=[{"of": []}], quoted=[])) == words
+
+
+@pytest.mark.parametrize("of", [["county"], ["state", "state"]])
+def test_a_table_names_each_axis_at_most_once(of: list[str]) -> None:
+    words = "a table names each of the inquiry's axes at most once"
+    message = str(refused(tables=[{"of": of}]))
+    assert words in message
+    assert message.endswith("the axes are state, age, contact")
+
+
+def test_a_quoted_marginal_names_axes_of_the_inquiry() -> None:
+    assert "the axes are state, age, contact" in str(refused(quoted=[["county"]]))
+
+
+@pytest.mark.parametrize("tables", [[["state"], ["state"]], [["age", "state"], ["state", "age"]]])
+def test_a_repeated_table_is_refused(tables: list[list[str]]) -> None:
+    words = "list each table once, and at least one; merge the repeats"
+    assert str(refused(tables=[{"of": of} for of in tables])) == words
+
+
+@pytest.mark.parametrize("weight", ["0", "-1", "1e3", "NaN", "one"])
+def test_a_weight_is_positive_decimal_text(weight: str) -> None:
+    message = str(refused(tables=[{"of": [], "weight": weight}]))
+    assert "a table's weight must be decimal text above 0" in message
+
+
+def long_axis(levels: int) -> dict[str, Any]:
+    axes = {"zip": [str(number) for number in range(levels)]}
+    return {"axes": axes, "tables": [{"of": ["zip"]}], "quoted": []}
+
+
+def test_a_million_cells_may_be_released() -> None:
+    assert inquiry(**long_axis(MAX_RELEASED_CELLS - 1)).cells(("zip",)) == 10**6
+
+
+def test_more_than_a_million_cells_are_refused() -> None:
+    refusal = refused(**long_axis(MAX_RELEASED_CELLS))
+    assert refusal.code == "DOMAIN_TOO_LARGE"
+    assert "1,000,001 cells would be released" in str(refusal)
+    assert "so use fewer tables, axes or levels" in str(refusal)
+
+
+def test_too_many_combinations_are_refused_whatever_the_tables() -> None:
+    axes = {f"a{number}": [str(level) for level in range(299)] for number in range(3)}
+    refusal = refused(axes=axes, tables=[{"of": []}], quoted=[])
+    assert refusal.code == "DOMAIN_TOO_LARGE"
+    assert "27,000,000 combinations" in str(refusal)
+
+
+def test_thousands_of_axes_are_refused_in_words() -> None:
+    axes = {f"a{number}": ["x"] for number in range(15_000)}
+    assert refused(axes=axes, tables=[{"of": []}], quoted=[]).code == "DOMAIN_TOO_LARGE"
+
+
+def test_thousands_of_axes_and_tables_are_refused_at_once() -> None:
+    def stop(*_: object) -> None:
+        pytest.fail("no refusal within 2 s")
+
+    axes = {f"a{number}": ["x"] for number in range(14_000)}
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(2)
+    try:
+        refusal = refused(axes=axes, tables=[{"of": [name]} for name in axes], quoted=[])
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert refusal.code == "DOMAIN_TOO_LARGE"
+
+
+# --- single fields -------------------------------------------------------------------------
+@pytest.mark.parametrize("field", ["name", "period", "products", "axes", "tables", "privacy"])
+def test_a_missing_field_is_refused_by_name(field: str) -> None:
+    with pytest.raises(InquiryError, match=f"the inquiry's field '{field}': Field required"):
+        Inquiry.from_dict({k: v for k, v in FILE.items() if k != field})
+
+
+def test_an_unknown_field_is_refused_by_name() -> None:
+    assert "the inquiry's field 'epsilonn'" in str(refused(epsilonn="1"))
+
+
+@pytest.mark.parametrize("content", [None, [], "name = 'wen'", 7])
+def test_an_inquiry_is_a_table_of_fields(content: Any) -> None:  # noqa: ANN401 -- no mapping
+    with pytest.raises(InquiryError, match="an inquiry is a table of fields, got "):
+        Inquiry.from_dict(content)
+
+
+def test_a_sketch_is_refused_with_the_alternative() -> None:
+    message = str(refused(sketch={"epsilon": "1"}))
+    assert "[sketch] is not supported by this version of dpnotice; remove the section" in message
+    assert "bounds" in message
+
+
+@pytest.mark.parametrize("period", [["2016-09-20", "2016-09-20"], ["2016-09-20", "2007-11-01"]])
+def test_the_first_day_comes_before_the_last(period: list[str]) -> None:
+    message = str(refused(period=period))
+    assert "the period is half-open, so its first day must come before its last" in message
+    assert message.endswith("exchange or correct them")
+
+
+@pytest.mark.parametrize("day", ["2016-02-30", "20.9.2016", "", "2016-09-20T00:00", "today"])
+def test_a_day_is_a_date(day: str) -> None:
+    message = str(refused(period=["2007-11-01", day]))
+    assert f'a period day is written like "2016-09-20", got {day!r}' in message
+
+
+@pytest.mark.parametrize("zone", ["", "PST8", "Mars/Olympus", "../etc/passwd", "/etc/localtime"])
+def test_a_timezone_is_an_iana_name(zone: str) -> None:
+    message = str(refused(timezone=zone))
+    assert message.startswith(f"timezone must be an IANA name, got {zone!r}; write for instance")
+
+
+@pytest.mark.parametrize("title", ["two\nlines", "bell\x07", "right-to-left \u202e"])
+def test_a_title_is_one_printable_line(title: str) -> None:
+    words = "the title must be one line of printable characters; remove the others"
+    assert str(refused(title=title)) == words
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "NaN", "inf", "1e0", "", "0.0000000001"])
+def test_a_budget_is_positive_decimal_text(text: str) -> None:
+    refusal = refused(privacy={"epsilon": text})
+    assert refusal.code == "BAD_BUDGET"
+    assert "epsilon must be decimal text above 0" in str(refusal)
+
+
+@pytest.mark.parametrize("measure", ["epsilon", "rho"])
+@pytest.mark.parametrize("number", [1, 1.0, 0.5, math.nan, True])
+def test_a_budget_written_as_a_number_is_refused_with_the_remedy(
+    measure: str, number: float
+) -> None:
+    refusal = refused(privacy={measure: number})
+    assert refusal.code == "BAD_BUDGET"
+    assert f"{measure} must be decimal text" in str(refusal)
+
+
+@pytest.mark.parametrize(
+    "privacy", [{}, {"epsilon": "1", "rho": "1"}, {"noise": "discrete-gaussian"}]
+)
+def test_a_budget_is_either_epsilon_or_rho(privacy: dict[str, str]) -> None:
+    words = "a loss is either epsilon or rho, never both; give exactly one"
+    assert str(refused(privacy=privacy)) == words
+
+
+@pytest.mark.parametrize("privacy", [{"epsilon": "1", "noise": "discrete-gaussian"}, {"rho": "1"}])
+def test_each_law_has_its_own_account(privacy: dict[str, str]) -> None:
+    words = "discrete-gaussian noise is accounted in rho and discrete-laplace in epsilon"
+    assert words in str(refused(privacy=privacy))
+
+
+# --- products ------------------------------------------------------------------------------
+@pytest.mark.parametrize("products", [[], [""], ["tonic", " "]])
+def test_products_are_named(products: list[str]) -> None:
+    words = "products must name at least one product, and none may be blank"
+    assert str(refused(products=products)) == words
+
+
+def test_products_are_sorted_and_without_repeats() -> None:
+    products = ProductList.of(["b", "a", "b"])
+    assert (products.items, products.count) == (("a", "b"), 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"sku\ntonic\n", "'p.csv' needs a column named 'product'; add the header"),
+        (b"", "'p.csv' needs a column named 'product'; add the header"),
+        (b"product\n", "products must name at least one product"),
+        (b"sku,product\n1\n", "none may be blank"),
+        (b"product\n\xff\n", "cannot read the products file 'p.csv' as CSV text"),
+        (b'product\n"tonic\n', "cannot read the products file 'p.csv' as CSV text"),
+    ],
+)
+def test_a_bad_products_file_is_refused(tmp_path: Path, text: bytes, words: str) -> None:
+    (tmp_path / "p.csv").write_bytes(text)
+    with pytest.raises(InquiryError, match=words):
+        Inquiry.from_dict({**FILE, "products": {"file": "p.csv"}}, folder=tmp_path)
+
+
+@pytest.mark.parametrize("file", ["missing.csv", "", "a\0b"])
+def test_a_products_file_that_cannot_be_read_is_refused(tmp_path: Path, file: str) -> None:
+    with pytest.raises(InquiryError, match="cannot read the products file"):
+        Inquiry.from_dict({**FILE, "products": {"file": file}}, folder=tmp_path)
+
+
+def test_a_products_file_saved_by_a_spreadsheet_is_read(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_bytes(b"\xef\xbb\xbfproduct\r\ntonic\r\n")
+    asked = Inquiry.from_dict({**FILE, "products": {"file": "p.csv"}}, folder=tmp_path)
+    assert asked.products.items == ("tonic",)
+
+
+# --- files ---------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["missing.toml", "", "a\0b"])
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InquiryError, match="cannot read"):
+        Inquiry.load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"format = ", b"\xff", b"a = 1\na = 2", b"a = " + b"[" * 10_000, b"a = " + b"1" * 5000],
+    ids=["cut", "latin-1", "repeated", "deep", "long-integer"],
+)
+def test_a_file_that_is_no_toml_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "a.toml").write_bytes(text)
+    with pytest.raises(InquiryError, match=r"cannot read 'a.toml' as TOML"):
+        Inquiry.load(tmp_path / "a.toml")
+
+
+@pytest.mark.parametrize("name", ["missing/a.toml", "", "a\0b"])
+def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InquiryError, match="cannot write"):
+        inquiry().save(tmp_path / name)
+
+
+def test_the_schema_describes_the_file() -> None:
+    assert set(FILE) <= set(Inquiry.json_schema()["properties"])
+
+
+# --- the object ----------------------------------------------------------------------------
+def test_an_inquiry_is_frozen() -> None:
+    asked = inquiry()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        asked.title = "Another"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        asked.axes["state"] = Axis(name="state", levels=("CA",))  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "../wen"},
+        {"title": "two\nlines"},
+        {"specs": (Table(of=()), Table(of=()))},
+        {"specs": ()},
+        {"loss": PrivacyLoss(rho=Decimal(1))},
+        {"period": (date(2016, 9, 20), date(2007, 11, 1))},
+        {"timezone": "Mars/Olympus"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_an_inquiry_built_by_hand_keeps_the_files_rules(change: dict[str, Any]) -> None:
+    with pytest.raises(InquiryError):
+        dataclasses.replace(inquiry(), **change)
+
+
+@pytest.mark.parametrize("weight", [Decimal(0), Decimal(-1), Decimal("NaN")])
+def test_a_table_built_by_hand_has_a_positive_weight(weight: Decimal) -> None:
+    with pytest.raises(InquiryError, match="weight"):
+        Table(of=(), weight=weight)

@@ -1,0 +1,94 @@
+import json
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from dpnotice.inquiry_file import InquiryFile
+
+FILE: dict[str, Any] = {
+    "format": 1,
+    "name": "wen",
+    "title": "Purchasers of WEN",
+    "period": ["2007-11-01", "2016-09-20"],
+    "timezone": "America/Los_Angeles",
+    "products": ["tonic"],
+    "axes": {"state": ["CA"]},
+    "tables": [{"of": []}],
+    "privacy": {"epsilon": "1"},
+}
+REQUIRED = sorted(FILE)
+
+
+def read(**changes: object) -> InquiryFile:
+    return InquiryFile.model_validate({**FILE, **changes})
+
+
+def refused_places(**changes: object) -> set[str]:
+    with pytest.raises(ValidationError) as refusal:
+        read(**changes)
+    return {str(error["loc"][0]) for error in refusal.value.errors()}
+
+
+def test_what_may_be_left_out_has_its_documented_default() -> None:
+    file = read()
+    assert (file.unit, file.quoted, file.tables[0].weight) == ("buyer", [], "1")
+    assert file.privacy.noise == "discrete-laplace"
+
+
+@pytest.mark.parametrize("field", REQUIRED)
+def test_a_missing_field_is_refused_by_name(field: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        InquiryFile.model_validate({k: v for k, v in FILE.items() if k != field})
+    assert [error["loc"] for error in refusal.value.errors()] == [(field,)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("format", 2),
+        ("format", "1"),
+        ("format", True),
+        ("name", ""),
+        ("name", "../wen"),
+        ("name", ".wen"),
+        ("name", "wen\n"),
+        ("name", "w" * 65),
+        ("name", "wén"),
+        ("title", ""),
+        ("title", "t" * 201),
+        ("unit", "household"),
+        ("period", ["2007-11-01"]),
+        ("period", ["2007-11-01", "2008-11-01", "2009-11-01"]),
+        ("period", [20071101, 20081101]),
+        ("timezone", 7),
+        ("products", "tonic"),
+        ("products", [7]),
+        ("products", {"file": "a.csv", "column": "sku"}),
+        ("products", {"count": -1, "sha256": "0" * 64}),
+        ("products", {"count": 1, "sha256": "0" * 63}),
+        ("products", {"count": 1, "sha256": "G" * 64}),
+        ("axes", {"state": "CA"}),
+        ("axes", {"age": [18, 25]}),
+        ("tables", []),
+        ("tables", [["state"]]),
+        ("tables", [{"of": ["state"], "weight": 2}]),
+        ("tables", [{"of": ["state"], "scale": "4"}]),
+        ("quoted", ["state"]),
+        ("privacy", {"epsilon": "1", "noise": "uniform"}),
+        ("privacy", {"epsilon": "1", "delta": "0.1"}),
+    ],
+)
+def test_a_field_off_its_rule_is_refused_by_name(field: str, value: object) -> None:
+    assert refused_places(**{field: value}) == {field}
+
+
+def test_an_unknown_field_is_refused_by_name() -> None:
+    assert refused_places(epsilonn="1") == {"epsilonn"}
+
+
+def test_the_schema_names_every_field_for_editors() -> None:
+    schema = json.loads(json.dumps(InquiryFile.model_json_schema()))
+    assert set(schema["properties"]) == {*REQUIRED, "unit", "quoted"}
+    assert schema["required"] == [name for name in schema["properties"] if name in REQUIRED]
+    assert schema["additionalProperties"] is False

@@ -1,0 +1,515 @@
+import copy
+import dataclasses
+import hashlib
+import json
+import runpy
+import signal
+import stat
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dpnotice.errors import ReleaseError
+from dpnotice.inquiry import Inquiry
+from dpnotice.privacy import Noise, NoiseLaw
+from dpnotice.release import MAX_JSON_CELLS, NoisyTable, Release
+
+VECTORS = Path(__file__).parent / "vectors"
+MAKE = runpy.run_path(str(VECTORS / "make.py"))
+CODES: dict[str, str] = json.loads((VECTORS / "codes.json").read_text("utf-8"))
+GOOD = (VECTORS / "good-laplace.release").read_bytes()
+GAUSSIAN = (VECTORS / "good-gaussian.release").read_bytes()
+
+LIMIT = 2**53 - 1
+COUNTS = st.integers(-LIMIT, LIMIT)
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "0", "unknown", "é"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner),
+    max_leaves=4,
+)
+
+
+def inquiry(axes: dict[str, int], tables: list[list[str]], epsilon: str = "1") -> Inquiry:
+    content = {
+        "format": 1,
+        "name": "wen",
+        "title": "Purchasers of WEN",
+        "period": ["2007-11-01", "2016-09-20"],
+        "timezone": "UTC",
+        "products": ["tonic"],
+        "axes": {name: [f"{n}" for n in range(size - 1)] for name, size in axes.items()},
+        "tables": [{"of": of} for of in tables],
+        "privacy": {"epsilon": epsilon},
+    }
+    return Inquiry.from_dict(content)
+
+
+def release(asked: Inquiry, counts: dict[tuple[str, ...], Any], scale: float = 64.0) -> Release:
+    noise = Noise(law=asked.noise_law, scale=scale)
+    return Release(
+        retailer="sephora",
+        inquiry=asked,
+        tables={of: NoisyTable(counts=counts[of], noise=noise) for of in asked.tables},
+        attempt=0,
+        date=date(2026, 1, 31),
+        ledger_sequence=1,
+        ledger_head="0" * 64,
+        versions={"dpnotice": "0.1.0"},
+    )
+
+
+@st.composite
+def releases(draw: st.DrawFn) -> Release:
+    axes = draw(st.dictionaries(st.sampled_from("abc"), st.integers(2, 4), min_size=1))
+    of = st.lists(st.sampled_from(sorted(axes)), unique=True)
+    asked = inquiry(axes, draw(st.lists(of, min_size=1, max_size=5, unique_by=frozenset)))
+    size = st.integers(0, 2**32 - 1)
+    rng = np.random.default_rng(draw(size))
+    drawn = {of: rng.integers(-LIMIT, LIMIT, asked.shape(of), endpoint=True) for of in asked.tables}
+    return release(asked, drawn, scale=draw(st.floats(8, 2**53)))
+
+
+def large(cells: int, value: int = -3) -> Release:
+    asked = inquiry({"zip": cells - 1}, [[], ["zip"]])
+    counts = np.full(cells - 1, value)
+    return release(asked, {(): np.array(value), ("zip",): counts})
+
+
+def with_tree(tree: object) -> bytes:
+    return bytes(MAKE["with_text"](MAKE["canonical"](tree)))
+
+
+def code_of(data: bytes) -> str:
+    with pytest.raises(ReleaseError) as refusal:
+        Release.from_bytes(data)
+    assert str(refusal.value).startswith(f"{refusal.value.code}: ")
+    return refusal.value.code
+
+
+def same(one: Release, other: Release) -> bool:
+    return all(
+        np.array_equal(one.tables[of].counts, other.tables[of].counts)
+        and one.tables[of].noise == other.tables[of].noise
+        for of in (*one.tables, *other.tables)
+    )
+
+
+def places(tree: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 -- a list or a dictionary
+    """Every (container, key) of a tree."""
+    keys = list(tree) if isinstance(tree, dict) else range(len(tree))
+    found = [(tree, key) for key in keys]
+    inner = [child for parent, key in found if isinstance(child := parent[key], (dict, list))]
+    return found + [place for child in inner for place in places(child)]
+
+
+# --- vectors -------------------------------------------------------------------------------
+def test_the_vectors_are_those_that_the_script_makes() -> None:
+    made = MAKE["files"]()
+    kept = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix != ".py"}
+    assert {name: kept[name] for name in kept if path_is_vector(name)} == made
+
+
+def path_is_vector(name: str) -> bool:
+    return name == "codes.json" or name.endswith(".release")
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_bad_file_is_refused_with_its_code(name: str) -> None:
+    with pytest.raises(ReleaseError) as refusal:
+        Release.load(VECTORS / name)
+    assert refusal.value.code == CODES[name]
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("data", [GOOD, GAUSSIAN], ids=["laplace", "gaussian"])
+def test_a_good_file_is_written_back_byte_for_byte(data: bytes) -> None:
+    assert Release.from_bytes(data).to_bytes() == data
+
+
+def test_a_good_file_holds_what_was_put_in() -> None:
+    read = Release.from_bytes(GOOD)
+    assert (read.retailer, read.attempt, read.date) == ("sephora", 0, date(2026, 1, 31))
+    assert (read.epsilon, read.rho) == (Decimal(1), None)
+    assert tuple(read.tables) == read.inquiry.tables == ((), ("state",), ("state", "contact"))
+    assert read.tables["state", "contact"].counts.shape == (3, 4)
+    assert read.tables["state", "contact"].counts[1, 2] == 49
+    assert read.tables[()].noise == Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=4.0)
+
+
+def test_under_rho_there_is_no_epsilon() -> None:
+    read = Release.from_bytes(GAUSSIAN)
+    assert (read.epsilon, read.rho) == (None, Decimal("0.5"))
+
+
+def test_negative_counts_are_legal() -> None:
+    assert Release.from_bytes(GOOD).tables[("state",)].counts[2] == -7
+
+
+# --- round trips ---------------------------------------------------------------------------
+@given(releases())
+def test_what_is_written_is_read(original: Release) -> None:
+    again = Release.from_bytes(original.to_bytes())
+    assert same(again, original)
+    assert again.to_bytes() == original.to_bytes()
+    assert again.inquiry.digest == original.inquiry.digest
+
+
+@given(COUNTS)
+def test_every_count_within_the_range_is_read_back(count: int) -> None:
+    original = release(inquiry({"a": 2}, [[]]), {(): count})
+    assert Release.from_bytes(original.to_bytes()).tables[()].counts == count
+
+
+@pytest.mark.parametrize("value", [-LIMIT, -1, LIMIT])
+def test_many_cells_travel_as_a_raw_part(value: int) -> None:
+    original = large(MAX_JSON_CELLS + 1, value)
+    data = original.to_bytes()
+    raw = np.full(MAX_JSON_CELLS + 1, value, dtype="<i8").tobytes()
+    assert data[-72 - len(raw) : -72] == raw
+    assert same(Release.from_bytes(data), original)
+
+
+def test_as_many_cells_as_allowed_travel_as_json() -> None:
+    original = large(MAX_JSON_CELLS, LIMIT)
+    data = original.to_bytes()
+    assert data[-73:-72] == b"\n"
+    assert same(Release.from_bytes(data), original)
+
+
+def test_a_whole_number_as_scale_is_read_back() -> None:
+    original = release(inquiry({"a": 2}, [[]]), {(): 1}, scale=4)
+    assert Release.from_bytes(original.to_bytes()).tables[()].noise.scale == 4
+
+
+def test_a_scale_from_numpy_is_read_back() -> None:
+    original = release(inquiry({"a": 2}, [[]]), {(): 1}, scale=np.float64(4.5))
+    assert Release.from_bytes(original.to_bytes()).tables[()].noise.scale == 4.5
+
+
+def test_a_loss_of_a_billionth_is_read_back() -> None:
+    original = release(inquiry({"a": 2}, [[]], epsilon="0.000000001"), {(): 1}, scale=2e9)
+    assert Release.from_bytes(original.to_bytes()).epsilon == Decimal("0.000000001")
+
+
+def test_a_release_too_long_to_be_read_is_never_written() -> None:
+    # 64 characters of 4 bytes in each level: under the limit of cells, over that of the header.
+    axis = [f"{number:07d}" + "\U0001f9f4" * 57 for number in range(40_000)]
+    content = inquiry({"a": 2}, [[]]).to_dict()
+    try:
+        asked = Inquiry.from_dict({**content, "axes": [{"name": "a", "levels": axis}]})
+        data = release(asked, {(): 1}).to_bytes()
+    except Exception as refusal:  # noqa: BLE001 -- refused by the inquiry or by the release
+        assert type(refusal).__name__ in {"InquiryError", "ReleaseError"}  # noqa: PT017 -- either
+    else:
+        assert Release.from_bytes(data).inquiry.digest == asked.digest
+
+
+# --- hostile files -------------------------------------------------------------------------
+@pytest.mark.parametrize("mask", [0x01, 0x20, 0x80, 0xFF])
+def test_every_flipped_byte_is_refused(mask: int) -> None:
+    for place in range(len(GOOD)):
+        flipped = GOOD[:place] + bytes([GOOD[place] ^ mask]) + GOOD[place + 1 :]
+        assert code_of(flipped) in {"MAGIC", "VERSION", "INTEGRITY"}
+
+
+@pytest.mark.parametrize("mask", [0x01, 0x02, 0x10])
+def test_a_flipped_byte_sealed_again_is_a_release_or_a_refusal(mask: int) -> None:
+    body = GOOD[:-72]
+    for place in range(len(body)):
+        data = MAKE["seal"](body[:place] + bytes([body[place] ^ mask]) + body[place + 1 :])
+        try:
+            assert Release.from_bytes(data).to_bytes() == data
+        except ReleaseError as refusal:
+            assert refusal.code  # noqa: PT017 -- both ends are right
+
+
+def test_every_truncation_is_refused() -> None:
+    for length in range(len(GOOD)):
+        assert code_of(GOOD[:length]) in {"MAGIC", "VERSION", "INTEGRITY"}
+
+
+@given(st.binary(min_size=1, max_size=100))
+def test_trailing_bytes_are_refused(more: bytes) -> None:
+    assert code_of(GOOD + more) == "INTEGRITY"
+
+
+@settings(max_examples=500)
+@given(st.data())
+def test_any_tree_in_place_of_a_field_is_a_release_or_a_refusal(data: st.DataObject) -> None:
+    tree = MAKE["header"]()
+    parent, key = data.draw(st.sampled_from(places(tree)))
+    parent[key] = data.draw(JSON_VALUES)
+    changed = with_tree(tree)
+    try:
+        assert Release.from_bytes(changed).to_bytes() == changed
+    except ReleaseError as refusal:
+        assert refusal.code  # noqa: PT017 -- both ends are right
+
+
+@given(JSON_VALUES)
+def test_any_tree_in_place_of_the_header_is_refused(tree: object) -> None:
+    assert code_of(with_tree(tree)) == "HEADER"
+
+
+def test_every_field_of_the_header_is_required() -> None:
+    for field in MAKE["header"]():
+        tree = MAKE["header"]()
+        del tree[field]
+        assert code_of(with_tree(tree)) == "HEADER"
+
+
+def test_the_refusal_names_the_field_without_showing_its_value() -> None:
+    tree = MAKE["header"]()
+    tree["ledger"]["head"] = "secret-or-\x1b[31mred"
+    with pytest.raises(ReleaseError, match=r"field 'ledger.head' is not as specified") as refusal:
+        Release.from_bytes(with_tree(tree))
+    assert "secret" not in str(refusal.value)
+    assert refusal.value.__suppress_context__
+
+
+def test_a_strange_field_is_named_without_its_control_characters() -> None:
+    tree = {**MAKE["header"](), "\x1b[2J": 1}
+    with pytest.raises(ReleaseError) as refusal:
+        Release.from_bytes(with_tree(tree))
+    assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "missing"])
+def test_reading_a_release_opens_no_file_that_it_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    # Whoever wrote the file could name a pipe or a device, and the reader would wait for ever.
+    (tmp_path / "file").write_text("product\ntonic\n")
+    (tmp_path / "folder").mkdir()
+    tree = MAKE["header"]()
+    tree["inquiry"]["products"] = {"file": str(tmp_path / kind)}
+    opened = []
+
+    def note(path: Path, *_: object, **__: object) -> None:
+        opened.append(path)
+        raise OSError
+
+    monkeypatch.setattr(Path, "open", note)
+    with pytest.raises(ReleaseError):
+        Release.from_bytes(with_tree(tree))
+    assert opened == []
+
+
+def test_true_in_the_embedded_inquiry_is_not_one() -> None:
+    tree = MAKE["header"]()
+    tree["inquiry"]["format"] = True
+    assert code_of(with_tree(tree)) in {"CANONICAL", "HEADER"}
+
+
+@pytest.mark.parametrize("scale", ["1e+17", "1e+200", "1.7976931348623157e+308"])
+@pytest.mark.parametrize("good", ["header", "gaussian"])
+def test_a_scale_beyond_any_count_cannot_stall_the_card(good: str, scale: str) -> None:
+    def stop(*_: object) -> None:
+        pytest.fail("no card within 1 s")
+
+    tree = MAKE[good]()
+    tree["tables"][0]["noise"]["scale"] = scale
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(1)
+    try:
+        Release.from_bytes(with_tree(tree)).privacy_card()
+    except ReleaseError as refusal:
+        assert refusal.code  # noqa: PT017 -- a refusal is as good as a card
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def raw_file(change: str) -> bytes:
+    """A file with a raw part of 2^18 + 1 cells, wrong in one way."""
+    cells = MAX_JSON_CELLS + 1
+    raw = np.full(cells, -3, dtype="<i8")
+    if change in {"RANGE low", "RANGE high"}:
+        raw[7] = -(2**63) if change == "RANGE low" else 2**53
+    content = raw.tobytes()[: -8 if change == "CELLS" else None]
+    tree = json.loads(large(cells).to_bytes().splitlines()[2])
+    part = {"name": "tables", "length": len(content)}
+    tree["parts"] = [{**part, "sha256": hashlib.sha256(content).hexdigest()}]
+    if change == "PARTS length":
+        tree["parts"][0]["length"] -= 8
+    elif change == "PARTS digest":
+        tree["parts"][0]["sha256"] = "0" * 64
+    elif change == "PARTS twice":
+        tree["parts"] *= 2
+    elif change == "PARTS both":
+        tree["tables"][0]["counts"] = [-3]
+    return bytes(MAKE["with_text"](MAKE["canonical"](tree), content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *("CELLS", "RANGE low", "RANGE high"),
+        *("PARTS length", "PARTS digest", "PARTS twice", "PARTS both"),
+    ],
+)
+def test_a_bad_raw_part_is_refused(change: str) -> None:
+    assert code_of(raw_file(change)) == change.split()[0]
+
+
+def test_few_cells_may_not_travel_as_a_raw_part() -> None:
+    tree = MAKE["header"]()
+    counts = [count for entry in tree["tables"] for count in entry["counts"]]
+    raw = np.array(counts, dtype="<i8").tobytes()
+    for entry in tree["tables"]:
+        entry["counts"] = None
+    digest = hashlib.sha256(raw).hexdigest()
+    tree["parts"] = [{"name": "tables", "length": len(raw), "sha256": digest}]
+    assert code_of(MAKE["with_text"](MAKE["canonical"](tree), raw)) == "PARTS"
+
+
+# --- the object ----------------------------------------------------------------------------
+def good_release() -> Release:
+    return Release.from_bytes(GOOD)
+
+
+def changed_table(**changes: object) -> dict[tuple[str, ...], NoisyTable]:
+    tables = dict(good_release().tables)
+    return {**tables, (): dataclasses.replace(tables[()], **changes)}  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("tables", "code"),
+    [
+        (dict(reversed(good_release().tables.items())), "TABLES"),
+        ({(): good_release().tables[()]}, "TABLES"),
+        ({}, "TABLES"),
+        (changed_table(counts=np.array([1])), "CELLS"),
+        (changed_table(counts=2**53), "RANGE"),
+        (changed_table(counts=-(2**53)), "RANGE"),
+        (changed_table(counts=-(2**63)), "RANGE"),
+        (changed_table(noise=Noise(law=NoiseLaw.DISCRETE_GAUSSIAN, scale=4.0)), "NOISE_LAW"),
+        (changed_table(noise=Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=3.999)), "LOSS"),
+    ],
+)
+def test_a_release_checks_its_tables(tables: dict[Any, NoisyTable], code: str) -> None:
+    with pytest.raises(ReleaseError, match=code):
+        dataclasses.replace(good_release(), tables=tables)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"retailer": "../sephora"},
+        {"retailer": "s" * 65},
+        {"attempt": -1},
+        {"attempt": 10**6 + 1},
+        {"date": datetime(2026, 1, 31, 12, tzinfo=UTC)},
+        {"ledger_sequence": 0},
+        {"ledger_head": "0123"},
+        {"versions": {"dpnotice": "v" * 65}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_release_that_could_not_be_read_is_never_written(change: dict[str, Any]) -> None:
+    with pytest.raises(ReleaseError):
+        dataclasses.replace(good_release(), **change).to_bytes()
+
+
+def test_counts_are_read_only() -> None:
+    counts = good_release().tables[("state",)].counts
+    with pytest.raises(ValueError, match="read-only"):
+        counts[0] = 1
+
+
+def test_a_table_keeps_its_own_counts() -> None:
+    given_counts = np.array([1, 2])
+    table = NoisyTable(counts=given_counts, noise=good_release().tables[()].noise)
+    given_counts[0] = 9
+    assert table.counts.tolist() == [1, 2]
+    assert table.counts.dtype == np.int64
+
+
+def test_a_release_is_frozen() -> None:
+    read = good_release()
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        read.retailer = "another"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        read.tables[()] = read.tables[("state",)]  # type: ignore[index]
+    with pytest.raises(TypeError):
+        read.versions["dpnotice"] = "9"  # type: ignore[index]
+
+
+# --- files ---------------------------------------------------------------------------------
+def test_a_saved_release_is_private_and_alone_in_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "sephora.release"
+    good_release().save(path)
+    assert path.read_bytes() == GOOD
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_saving_the_same_release_again_is_harmless(tmp_path: Path) -> None:
+    good_release().save(tmp_path / "a.release")
+    good_release().save(str(tmp_path / "a.release"))
+    assert Release.load(str(tmp_path / "a.release")).to_bytes() == GOOD
+
+
+def test_saving_never_overwrites_another_release(tmp_path: Path) -> None:
+    good_release().save(tmp_path / "a.release")
+    with pytest.raises(ReleaseError, match=r"OUTPUT_EXISTS: .*choose another name"):
+        Release.from_bytes(GAUSSIAN).save(tmp_path / "a.release")
+    assert (tmp_path / "a.release").read_bytes() == GOOD
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match=r"FILE: 'no.release' is not a readable file"):
+        Release.load(tmp_path / "no.release")
+
+
+# --- shown ---------------------------------------------------------------------------------
+class Account:
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def remaining(self, inquiry: Inquiry, retailer: str) -> Decimal:
+        self.asked.append((inquiry.digest, retailer))
+        return Decimal("1.625")
+
+
+def test_the_card_names_the_retailer_and_the_tables() -> None:
+    card = good_release().privacy_card()
+    assert "sephora" in card
+    assert "contact" in card
+
+
+def test_the_card_says_what_is_left_when_given_the_ledger() -> None:
+    account = Account()
+    assert "1.625" in good_release().privacy_card(account)
+    assert account.asked == [(good_release().inquiry.digest, "sephora")]
+
+
+def test_without_the_ledger_the_card_cannot_know_what_is_left() -> None:
+    assert "1.625" not in good_release().privacy_card()
+
+
+def test_the_frame_holds_every_released_number() -> None:
+    assert len(good_release().to_frame()) == 1 + 3 + 12
+
+
+def test_the_notebook_page_holds_the_card() -> None:
+    page = good_release()._repr_html_()
+    assert "sephora" in page
+    assert "<" in page
+
+
+def test_the_dictionary_is_the_header() -> None:
+    assert good_release().to_dict() == MAKE["header"]()
+
+
+def test_the_dictionary_holds_the_counts_of_a_raw_part() -> None:
+    content = large(MAX_JSON_CELLS + 1).to_dict()
+    assert content["tables"][0]["counts"] == [-3]
+    assert set(content["tables"][1]["counts"]) == {-3}
+    assert copy.deepcopy(content) == json.loads(json.dumps(content))

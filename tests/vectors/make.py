@@ -1,0 +1,245 @@
+"""Writes the release vectors beside it: `python tests/vectors/make.py`.
+
+Made without the package, from the format's description alone. All counts are invented constants.
+A bad vector is named for what is wrong with it; `codes.json` holds the code of its refusal.
+"""
+
+import copy
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Tree = dict[str, Any]
+
+MAGIC = b"dpnotice release 1\n"
+LEVELS = {"state": ["CA", "NY", "unknown"], "contact": ["e-mail", "päckchen", "none", "unknown"]}
+PRODUCTS = ["shampoo", "tonic"]
+TABLES = {
+    (): ("1", "4.0", [1204]),
+    ("state",): ("1", "4.0", [803, 399, -7]),
+    ("state", "contact"): ("2", "2.0", [400, 301, 98, 2, 250, 101, 49, 0, -1, 3, -2, 0]),
+}
+
+
+def canonical(tree: object) -> bytes:
+    text = json.dumps(tree, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+def seal(body: bytes) -> bytes:
+    return body + f"sha256 {hashlib.sha256(body).hexdigest()}\n".encode()
+
+
+def with_text(text: bytes, raw: bytes = b"") -> bytes:
+    return seal(MAGIC + f"{len(text)}\n".encode() + text + b"\n" + raw)
+
+
+def inquiry() -> Tree:
+    digest = hashlib.sha256(canonical(PRODUCTS)).hexdigest()
+    return {
+        "format": 1,
+        "name": "wen",
+        "title": "Friedman v. Guthy-Renker: purchasers of WEN",
+        "unit": "buyer",
+        "period": ["2007-11-01", "2016-09-20"],
+        "timezone": "America/Los_Angeles",
+        "products": {"count": len(PRODUCTS), "sha256": digest},
+        "quoted": [["state"]],
+        "axes": [{"name": name, "levels": levels} for name, levels in LEVELS.items()],
+        "tables": [{"of": list(of), "weight": weight} for of, (weight, _, _) in TABLES.items()],
+        "privacy": {"epsilon": "1", "noise": "discrete-laplace"},
+    }
+
+
+def table(of: tuple[str, ...]) -> Tree:
+    _, scale, counts = TABLES[of]
+    noise = {"law": "discrete-laplace", "scale": scale}
+    return {"of": list(of), "noise": noise, "sensitivity": 1, "counts": list(counts)}
+
+
+def header() -> Tree:
+    return {
+        "format": 1,
+        "retailer": "sephora",
+        "inquiry": inquiry(),
+        "neighbours": "add or remove one buyer",
+        "attempt": 0,
+        "date": "2026-01-31",
+        "ledger": {"sequence": 1, "head": "0123456789abcdef" * 4},
+        "versions": {"dpnotice": "0.1.0", "opendp": "0.16.0"},
+        "tables": [table(of) for of in TABLES],
+        "parts": [],
+    }
+
+
+def gaussian() -> Tree:
+    tree = header()
+    tree["inquiry"]["privacy"] = {"rho": "0.5", "noise": "discrete-gaussian"}
+    for entry, scale in zip(tree["tables"], ["2.0", "2.0", "1.4142135623730951"], strict=True):
+        entry["noise"] = {"law": "discrete-gaussian", "scale": scale}
+    return tree
+
+
+def put(*path_and_value: object) -> Callable[[Tree], None]:
+    """An edit that sets the value at a path."""
+    *path, last, value = path_and_value
+
+    def edit(tree: Any) -> None:  # noqa: ANN401 -- lists and dictionaries
+        for step in path:
+            tree = tree[step]
+        tree[last] = value
+
+    return edit
+
+
+def edited(edit: Callable[[Tree], object]) -> bytes:
+    tree = copy.deepcopy(header())
+    edit(tree)
+    return with_text(canonical(tree))
+
+
+def replaced(old: bytes, new: bytes) -> bytes:
+    """The header's text with the first occurrence changed, sealed again."""
+    text = canonical(header())
+    assert old in text
+    return with_text(text.replace(old, new, 1))
+
+
+def good() -> dict[str, bytes]:
+    return {
+        "good-laplace": with_text(canonical(header())),
+        "good-gaussian": with_text(canonical(gaussian())),
+    }
+
+
+def bad_containers() -> dict[str, tuple[str, bytes]]:
+    whole, text = good()["good-laplace"], canonical(header())
+    size = b"%d" % len(text)
+    return {
+        "empty": ("MAGIC", b""),
+        "byte-order-mark": ("MAGIC", b"\xef\xbb\xbf" + whole),
+        "crlf-throughout": ("MAGIC", whole.replace(b"\n", b"\r\n")),
+        "other-format": ("MAGIC", seal(b"PK\x03\x04" + whole)),
+        "version-2": ("VERSION", seal(whole[:-72].replace(b"release 1", b"release 2", 1))),
+        "flipped-bit": ("INTEGRITY", whole.replace(b"1204", b"1205", 1)),
+        "last-byte-missing": ("INTEGRITY", whole[:-1]),
+        "first-half-only": ("INTEGRITY", whole[: len(whole) // 2]),
+        "magic-alone": ("INTEGRITY", MAGIC),
+        "trailing-newline": ("INTEGRITY", whole + b"\n"),
+        "trailer-missing": ("INTEGRITY", whole[:-72]),
+        "trailer-in-capitals": ("INTEGRITY", whole[:-65] + whole[-65:].upper()),
+        "length-missing": ("LENGTH", seal(MAGIC + text + b"\n")),
+        "length-with-carriage-return": ("LENGTH", seal(MAGIC + size + b"\r\n" + text + b"\n")),
+        "length-with-leading-zero": ("LENGTH", seal(MAGIC + b"0" + size + b"\n" + text + b"\n")),
+        "length-one-short": ("LENGTH", seal(MAGIC + b"%d\n" % (len(text) - 1) + text + b"\n")),
+        "length-beyond-the-file": ("LENGTH", seal(MAGIC + b"8388608\n" + text + b"\n")),
+        "length-above-the-limit": ("LENGTH", seal(MAGIC + b"99999999\n" + text + b"\n")),
+        "raw-bytes-unannounced": ("PARTS", with_text(text, b"\0" * 8)),
+    }
+
+
+def bad_json() -> dict[str, tuple[str, bytes]]:
+    text = canonical(header())
+    deep = b'{"format":' + b"[" * 9 + b"]" * 9 + b"}"
+    return {
+        "latin-1": ("JSON", with_text(text.decode().encode("latin-1"))),
+        "json-cut-short": ("JSON", with_text(text[:-1])),
+        "json-followed-by-more": ("JSON", with_text(text + b"{}")),
+        "float-count": ("NUMBER", replaced(b"1204", b"1204.0")),
+        "exponent-count": ("NUMBER", replaced(b"1204", b"1e3")),
+        "nan-count": ("NUMBER", replaced(b"1204", b"NaN")),
+        "minus-infinity-count": ("NUMBER", replaced(b"1204", b"-Infinity")),
+        "integer-of-18-characters": ("NUMBER", replaced(b"1204", b"1" * 18)),
+        "integer-of-5000-characters": ("NUMBER", replaced(b"1204", b"1" * 5000)),
+        "repeated-key": ("DUPLICATE_KEY", replaced(b'"attempt":0', b'"attempt":0,"attempt":1')),
+        "nine-levels-inside": ("DEPTH", with_text(deep)),
+        "thousands-of-levels": ("DEPTH", with_text(b"[" * 20_000 + b"]" * 20_000)),
+        "space-after-colon": ("CANONICAL", replaced(b'"attempt":0', b'"attempt": 0')),
+        "unsorted-keys": ("CANONICAL", with_text(json.dumps(header()).encode())),
+        "minus-zero-count": ("CANONICAL", replaced(b",0]", b",-0]")),
+        "escaped-letter": ("CANONICAL", replaced("ä".encode(), b"\\u00e4")),
+        "lone-surrogate": ("CANONICAL", replaced("ä".encode(), b"\\ud800")),
+    }
+
+
+def bad_headers() -> dict[str, tuple[str, bytes]]:
+    edits = {
+        "unknown-field": put("comment", "trust me"),
+        "unknown-field-in-table": put("tables", 0, "clipped", True),
+        "field-missing": lambda tree: tree.pop("ledger"),
+        "format-2": put("format", 2),
+        "format-true": put("format", True),
+        "count-true": put("tables", 0, "counts", 0, True),
+        "count-as-text": put("tables", 0, "counts", 0, "1204"),
+        "sensitivity-2": put("tables", 0, "sensitivity", 2),
+        "retailer-is-a-path": put("retailer", "../sephora"),
+        "retailer-empty": put("retailer", ""),
+        "retailer-with-newline": put("retailer", "sephora\n"),
+        "attempt-negative": put("attempt", -1),
+        "neighbours-changed": put("neighbours", "change one buyer"),
+        "date-with-time": put("date", "2026-01-31T12:00:00"),
+        "date-impossible": put("date", "2026-02-30"),
+        "ledger-head-short": put("ledger", "head", "0123"),
+        "scale-zero": put("tables", 0, "noise", "scale", "0.0"),
+        "scale-nan": put("tables", 0, "noise", "scale", "nan"),
+        "scale-a-number": put("tables", 0, "noise", "scale", 4),
+        "epsilon-zero": put("inquiry", "privacy", "epsilon", "0"),
+        "axis-reserved": put("inquiry", "axes", 0, "name", "retailer"),
+        "inquiry-names-a-file": put("inquiry", "products", {"file": "/dev/null"}),
+        "inquiry-with-sketch": put("inquiry", "sketch", {}),
+    }
+    return {name: ("HEADER", edited(edit)) for name, edit in edits.items()}
+
+
+def bad_contents() -> dict[str, tuple[str, bytes]]:
+    part = {"name": "tables", "length": 0, "sha256": hashlib.sha256(b"").hexdigest()}
+    return {
+        "inquiry-without-unknown": ("CANONICAL", edited(lambda t: drop_unknown(t["inquiry"]))),
+        "inquiry-lists-products": ("CANONICAL", edited(put("inquiry", "products", PRODUCTS))),
+        "inquiry-format-true": ("CANONICAL", edited(put("inquiry", "format", True))),
+        "scale-not-shortest": ("CANONICAL", edited(put("tables", 0, "noise", "scale", "4.00"))),
+        "scale-without-point": ("CANONICAL", edited(put("tables", 0, "noise", "scale", "4"))),
+        "tables-in-other-order": ("TABLES", edited(lambda tree: tree["tables"].reverse())),
+        "table-missing": ("TABLES", edited(lambda tree: tree["tables"].pop())),
+        "table-twice": ("TABLES", edited(lambda tree: tree["tables"].append(table(())))),
+        "cell-missing": ("CELLS", edited(lambda tree: tree["tables"][1]["counts"].pop())),
+        "cell-too-many": ("CELLS", edited(lambda tree: tree["tables"][1]["counts"].append(0))),
+        "count-of-two-to-the-53": ("RANGE", edited(put("tables", 0, "counts", 0, 2**53))),
+        "count-of-minus-two-to-the-53": ("RANGE", edited(put("tables", 0, "counts", 0, -(2**53)))),
+        "noise-of-another-law": (
+            "NOISE_LAW",
+            edited(put("tables", 0, "noise", "law", "discrete-gaussian")),
+        ),
+        "loss-above-the-declared": (
+            "LOSS",
+            edited(put("tables", 0, "noise", "scale", "3.9999999999999996")),
+        ),
+        "part-without-bytes": ("PARTS", edited(put("parts", [part]))),
+        "counts-nowhere": ("PARTS", edited(lambda t: [e.update(counts=None) for e in t["tables"]])),
+    }
+
+
+def drop_unknown(tree: Tree) -> None:
+    for axis in tree["axes"]:
+        axis["levels"].remove("unknown")
+
+
+def bad() -> dict[str, tuple[str, bytes]]:
+    return {**bad_containers(), **bad_json(), **bad_headers(), **bad_contents()}
+
+
+def files() -> dict[str, bytes]:
+    """Every file of this folder that is made: name -> bytes."""
+    codes = {f"bad-{name}.release": code for name, (code, _) in bad().items()}
+    return {
+        **{f"{name}.release": data for name, data in good().items()},
+        **{f"bad-{name}.release": data for name, (_, data) in bad().items()},
+        "codes.json": json.dumps(codes, indent=1).encode() + b"\n",
+    }
+
+
+if __name__ == "__main__":
+    for made, content in files().items():
+        (Path(__file__).parent / made).write_bytes(content)
