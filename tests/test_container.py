@@ -278,9 +278,7 @@ def test_a_left_over_temporary_file_does_not_stop_the_write(tmp_path: Path) -> N
     assert (tmp_path / "a.release").read_bytes() == GOOD
 
 
-@pytest.mark.parametrize(
-    "name", ["missing/a.release", "file/a.release", "x" * 300, "a\0b", "x" * 250]
-)
+@pytest.mark.parametrize("name", ["missing/a.release", "file/a.release", "x" * 300, "a\0b"])
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ReleaseError, match="cannot write"):

@@ -110,13 +110,8 @@ def places(tree: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 -- a list or a d
 
 # --- vectors -------------------------------------------------------------------------------
 def test_the_vectors_are_those_that_the_script_makes() -> None:
-    made = MAKE["files"]()
-    kept = {path.name: path.read_bytes() for path in VECTORS.iterdir() if path.suffix != ".py"}
-    assert {name: kept[name] for name in kept if path_is_vector(name)} == made
-
-
-def path_is_vector(name: str) -> bool:
-    return name == "codes.json" or name.endswith(".release")
+    kept = [VECTORS / "codes.json", *VECTORS.glob("*.release")]
+    assert {path.name: path.read_bytes() for path in kept} == MAKE["files"]()
 
 
 @pytest.mark.parametrize("name", CODES)
@@ -333,7 +328,7 @@ def raw_file(change: str) -> bytes:
     if change in {"RANGE low", "RANGE high"}:
         raw[7] = -(2**63) if change == "RANGE low" else 2**53
     content = raw.tobytes()[: -8 if change == "CELLS" else None]
-    tree = json.loads(large(cells).to_bytes().splitlines()[2])
+    tree = json.loads(large(cells).to_bytes().split(b"\n", 3)[2])
     part = {"name": "tables", "length": len(content)}
     tree["parts"] = [{**part, "sha256": hashlib.sha256(content).hexdigest()}]
     if change == "PARTS length":
@@ -355,7 +350,7 @@ def raw_file(change: str) -> bytes:
     ],
 )
 def test_a_bad_raw_part_is_refused(change: str) -> None:
-    assert code_of(raw_file(change)) == change.split()[0]
+    assert code_of(raw_file(change)) == change.split(maxsplit=1)[0]
 
 
 def test_few_cells_may_not_travel_as_a_raw_part() -> None:
@@ -480,7 +475,7 @@ class Account:
 
 def test_the_card_names_the_retailer_and_the_tables() -> None:
     card = good_release().privacy_card()
-    assert "sephora" in card
+    assert "sephora" in card.casefold()
     assert "contact" in card
 
 
@@ -500,7 +495,7 @@ def test_the_frame_holds_every_released_number() -> None:
 
 def test_the_notebook_page_holds_the_card() -> None:
     page = good_release()._repr_html_()
-    assert "sephora" in page
+    assert "sephora" in page.casefold()
     assert "<" in page
 
 

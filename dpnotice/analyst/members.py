@@ -156,7 +156,7 @@ class ClassEstimate:
             estimate = float(ends[:, 0].mean()) if len(found) == 1 else None
         note = _BOUNDS_NOTE if estimate is None else ""
         return Estimate(
-            quantity=self.population,
+            quantity=f"number of {self.population}",
             segment=_segment(where),
             estimate=estimate,
             lower=lower,
@@ -324,7 +324,7 @@ class ClassEstimate:
 
     def statement(self) -> str:
         """Return one sentence on the size."""
-        return wording.size_sentence(self.size().to_dict(), len(self.retailers))
+        return wording.size_sentence(self.size().to_dict(), self.population, len(self.retailers))
 
     def to_dict(self) -> dict[str, Any]:
         """Return summary and assumptions as plain JSON types."""

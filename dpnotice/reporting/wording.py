@@ -58,8 +58,12 @@ def step_for(lower: float, upper: float) -> int:
 
 
 def count_text(estimate: float | None, lower: float, upper: float) -> tuple[str, str]:
-    """Return a count and its interval, ends rounded outward to one step."""
-    step = step_for(lower, upper)
+    """Return a count and its interval, ends rounded outward to one step.
+
+    Bounds without a point are as wide as the overlap allows, which says nothing about the noise:
+    they are printed to the person.
+    """
+    step = 1 if estimate is None else step_for(lower, upper)
     low, high = math.floor(lower / step) * step, math.ceil(upper / step) * step
     middle = "" if estimate is None else f"{max(0, round(estimate / step) * step):,}"
     return middle, f"{low:,} to {high:,}"
@@ -76,6 +80,25 @@ def probability(value: float) -> str:
     return "below 1%" if value < 0.01 else percent(value)
 
 
+def figure(value: float, unit: str) -> str:
+    """Return a known figure in its unit."""
+    if unit == "fraction":
+        return percent(value, digits=1)
+    return dollars(value) if unit == "USD" else number(value)
+
+
+def point_and_interval(estimate: Mapping[str, Any]) -> tuple[str, str]:
+    """Return an estimate for a table: its point (empty without one) and its interval."""
+    point, lower, upper = estimate["estimate"], estimate["lower"], estimate["upper"]
+    unit = estimate["unit"]
+    if unit == "fraction":
+        low, high = math.floor(1000 * lower + _DUST) / 1000, math.ceil(1000 * upper - _DUST) / 1000
+        ends = f"{percent(low, 1)} to {percent(high, 1)}"
+    else:
+        ends = f"{figure(lower, unit)} to {figure(upper, unit)}"
+    return "" if point is None else figure(point, unit), ends
+
+
 def estimate_sentence(estimate: Mapping[str, Any]) -> str:
     """Return one estimate as a sentence."""
     subject = estimate["quantity"]
@@ -87,12 +110,12 @@ def estimate_sentence(estimate: Mapping[str, Any]) -> str:
     return f"The {subject}: {middle} ({level} interval {ends})."
 
 
-def size_sentence(size: Mapping[str, Any], retailers: int) -> str:
+def size_sentence(size: Mapping[str, Any], population: str, retailers: int) -> str:
     """Return the size of the class as a sentence."""
     level, middle, ends = _parts(size)
-    known = f"{size['quantity']} of {retailers} responding retailer" + "s" * (retailers > 1)
-    if size["quantity"] != "known buyers":
-        known = size["quantity"]
+    known = population
+    if population == "known buyers":
+        known += f" of {retailers} responding retailer" + "s" * (retailers > 1)
     if not middle:
         low, _, high = ends.partition(" to ")
         return (

@@ -39,6 +39,9 @@ INQUIRY = Inquiry.from_dict(
         "privacy": {"epsilon": "1"},
     }
 )
+DECEMBER = Inquiry.from_dict(
+    INQUIRY.to_dict() | {"products": ["p"], "period": ["2020-12-01", "2021-01-01"]}
+)
 RULES: dict[str, Callable[[str], str]] = {
     "as_is": lambda text: text,
     "trim": lambda text: text.strip(" "),
@@ -67,16 +70,16 @@ def frame(history: list[Row]) -> pa.Table:
     return pa.table(dict(zip(KINDS, arrays, strict=True)))
 
 
-def purchases(source: Any, rule: str = "as_is") -> Purchases:
+def purchases(source: object, rule: str = "as_is") -> Purchases:
     axes = {"state": "st", "age": "age"}
     return Purchases(source, buyer="id", product="sku", date="day", axes=axes, ids=rule)
 
 
-def exact(source: Any, rule: str = "as_is") -> dict[Any, Any]:
-    return dict(counting.count(INQUIRY, purchases(source, rule))._tables)
+def exact(source: object, rule: str = "as_is", asked: Inquiry = INQUIRY) -> dict[Any, Any]:
+    return dict(counting.count(asked, purchases(source, rule))._tables)
 
 
-def plain(source: Any) -> dict[Any, Any]:
+def plain(source: object) -> dict[Any, Any]:
     return {of: counts.tolist() for of, counts in exact(source).items()}
 
 
@@ -95,7 +98,10 @@ def oracle(history: list[Row], rule: str) -> dict[Any, Any]:
         name = spelt(buyer, rule)
         if name is None or sku not in {"p", "q"} or not FIRST <= day <= LAST:
             continue
-        code = [STATES.index(state) if state in STATES else 2, AGES.index(age) if age in AGES else 2]
+        code = [
+            STATES.index(state) if state in STATES else 2,
+            AGES.index(age) if age in AGES else 2,
+        ]
         candidate = (-day.toordinal(), *code)
         latest[name] = min(latest.get(name, candidate), candidate)
     cross = np.zeros((3, 3), np.int64)
@@ -107,14 +113,12 @@ def oracle(history: list[Row], rule: str) -> dict[Any, Any]:
 
 @settings(max_examples=40)
 @given(histories, st.sampled_from(sorted(RULES)))
-def test_counts_are_those_of_the_rule_applied_buyer_by_buyer(
-    history: list[Row], rule: str
-) -> None:
+def test_counts_are_those_of_the_rule_applied_buyer_by_buyer(history: list[Row], rule: str) -> None:
     found = {of: counts.tolist() for of, counts in exact(frame(history), rule).items()}
     assert found == oracle(history, rule)
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(histories, st.sampled_from(sorted(RULES)), st.data())
 def test_one_buyer_changes_every_table_by_at_most_one(
     history: list[Row], rule: str, data: st.DataObject
@@ -129,9 +133,9 @@ def test_one_buyer_changes_every_table_by_at_most_one(
     assert changes in ({0}, {1})
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.lists(rows, min_size=1, max_size=14), st.randoms(use_true_random=False))
-def test_the_order_of_rows_does_not_matter(history: list[Row], random: Any) -> None:
+def test_the_order_of_rows_does_not_matter(history: list[Row], random: object) -> None:
     shuffled = random.sample(history, len(history))
     assert plain(frame(history)) == plain(frame(shuffled))
 
@@ -142,7 +146,7 @@ def test_repeated_rows_do_not_matter(history: list[Row]) -> None:
     assert plain(frame(history)) == plain(frame(history + history))
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows, min_size=3, max_size=14))
 def test_every_kind_of_source_gives_the_same_counts(history: list[Row]) -> None:
     table = frame(history)
@@ -151,14 +155,16 @@ def test_every_kind_of_source_gives_the_same_counts(history: list[Row]) -> None:
         pq.write_table(table, folder / "one.parquet")
         pyarrow.csv.write_csv(table, folder / "one.csv")
         for number in range(3):
-            pq.write_table(table.slice(number, 1 if number < 2 else None), folder / f"p{number}.parquet")
+            pq.write_table(
+                table.slice(number, 1 if number < 2 else None), folder / f"p{number}.parquet"
+            )
         files = [folder / "one.parquet", folder / "one.csv", folder / "p*.parquet"]
         frames = [table.to_pandas(), pl.from_arrow(table), pl.from_arrow(table).lazy()]
         found = [plain(source) for source in [*files, *frames]]
     assert found == [plain(table)] * len(found)
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(st.lists(rows, min_size=1, max_size=14))
 def test_dates_and_midnights_give_the_same_counts(history: list[Row]) -> None:
     table = frame(history)
@@ -179,7 +185,7 @@ class Observed(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         self.seen.append(("log", record.name, record.getMessage()))
 
-    def of(self, source: Any) -> list[Any]:
+    def of(self, source: object) -> list[Any]:
         self.seen = []
         measure = mechanism._measurement
         called = lambda *scale: self.seen.append(("mechanism", scale)) or measure(*scale)  # noqa: E731 -- a spy
@@ -197,7 +203,7 @@ class Observed(logging.Handler):
             self.seen.append(sorted(path.name for path in Path(folder).iterdir()))
         return self.seen
 
-    def _answer(self, source: Any, ledger: Ledger) -> None:
+    def _answer(self, source: object, ledger: Ledger) -> None:
         release = answer(
             INQUIRY,
             purchases(source),
@@ -233,32 +239,32 @@ def test_neighbours_differ_in_nothing_but_the_noisy_numbers(
 
 # --- text files, whose columns have no types -----------------------------------------------
 HEADER = "id,sku,day,st,age\n"
-ISO = "".join(f"{i},p,2020-01-05,CA,old\n" for i in range(20))
-SLASHES = "".join(f"{i},p,05/01/2020,CA,old\n" for i in range(20))
-ZEROS = "".join(f"{i},p,2020-01-05,CA,old\n" for i in range(100, 22_000)) + (
-    "007,p,2020-01-05,CA,old\n7,p,2020-01-05,NY,old\n"
+ISO = "".join(f"{i},p,2020-12-05,CA,old\n" for i in range(20))
+SLASHES = "".join(f"{i},p,05/12/2020,CA,old\n" for i in range(20))
+ZEROS = "".join(f"{i},p,2020-12-05,CA,old\n" for i in range(100, 22_000)) + (
+    "007,p,2020-12-05,CA,old\n7,p,2020-12-05,NY,old\n"
 )
 TEXTS = {
-    "a day that is no month": (SLASHES.replace("05/01", "05/12"), "99,p,12/13/2020,CA,old\n"),
-    "a day before its month": (SLASHES.replace("05/01", "05/12"), "99,p,13/12/2020,CA,old\n"),
+    "a day that is no month": (SLASHES, "99,p,12/13/2020,CA,old\n"),
+    "a day before its month": (SLASHES, "99,p,13/12/2020,CA,old\n"),
     "a text for a date": (ISO, "99,p,n/a,CA,old\n"),
     "an impossible date": (ISO, "99,p,2020-13-45,CA,old\n"),
-    "a time for a date": (ISO, "99,p,2020-01-05 10:00:00,CA,old\n"),
-    "a zoned time for a date": (ISO, "99,p,2020-01-05T10:00:00Z,CA,old\n"),
+    "a time for a date": (ISO, "99,p,2020-12-05 10:00:00,CA,old\n"),
+    "a zoned time for a date": (ISO, "99,p,2020-12-05T10:00:00Z,CA,old\n"),
     "an empty date": (ISO, "99,p,,CA,old\n"),
-    "a hash sign": (ISO, "#99,p,2020-01-05,CA,old\n"),
-    "a quote": (ISO, '9"9,p,2020-01-05,CA,old\n'),
-    "a semicolon": (ISO, "9;9,p,2020-01-05,CA,old\n"),
-    "a text id after many numbers": (ZEROS, "A99,p,2020-01-05,CA,old\n"),
+    "a hash sign": (ISO, "#99,p,2020-12-05,CA,old\n"),
+    "a quote": (ISO, '9"9,p,2020-12-05,CA,old\n'),
+    "a semicolon": (ISO, "9;9,p,2020-12-05,CA,old\n"),
+    "a text id after many numbers": (ZEROS, "A99,p,2020-12-05,CA,old\n"),
     "a late text for a date": (ZEROS, "99,p,n/a,CA,old\n"),
-    "the only row": ("", "99,p,2020-01-05,CA,old\n"),
+    "the only row": ("", "99,p,2020-12-05,CA,old\n"),
 }
 
 
 def outcome(path: Path, text: str) -> dict[Any, Any] | str:
     path.write_text(text)
     try:
-        return exact(path)
+        return exact(path, asked=DECEMBER)
     except PurchasesError as refusal:
         return refusal.code
     except Exception as refusal:  # noqa: BLE001 -- what the edge of `answer` would sort into a code

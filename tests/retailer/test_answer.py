@@ -26,7 +26,7 @@ from dpnotice.retailer.purchases import Purchases
 DAY = date(2020, 3, 1)
 
 
-def inquiry(**changes: Any) -> Inquiry:
+def inquiry(**changes: object) -> Inquiry:
     content: dict[str, Any] = {
         "format": 1,
         "name": "matter",
@@ -41,7 +41,7 @@ def inquiry(**changes: Any) -> Inquiry:
     return Inquiry.from_dict(content | changes)
 
 
-def frame(buyers: int = 3, **columns: Any) -> pa.Table:
+def frame(buyers: int = 3, **columns: object) -> pa.Table:
     plain = {
         "id": pa.array([f"b{i}" for i in range(buyers)], pa.string()),
         "sku": pa.array(["p"] * buyers, pa.string()),
@@ -52,8 +52,13 @@ def frame(buyers: int = 3, **columns: Any) -> pa.Table:
     return pa.table(plain | columns)
 
 
-def purchases(source: Any = None, **changes: Any) -> Purchases:
-    mapping = {"buyer": "id", "product": "sku", "date": "day", "axes": {"state": "st", "age": "age"}}
+def purchases(source: object = None, **changes: object) -> Purchases:
+    mapping = {
+        "buyer": "id",
+        "product": "sku",
+        "date": "day",
+        "axes": {"state": "st", "age": "age"},
+    }
     return Purchases(frame() if source is None else source, **(mapping | changes))
 
 
@@ -62,12 +67,14 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger.create(tmp_path / "a.ledger", epsilon_cap="3")
 
 
-def ask(ledger: Ledger, source: Any = None, asked: Inquiry | None = None, **options: Any) -> Release:
+def ask(
+    ledger: Ledger, source: object = None, asked: Inquiry | None = None, **options: object
+) -> Release:
     sales = source if isinstance(source, Purchases) else purchases(source)
     return answer(asked or inquiry(), sales, **({"retailer": "shop", "ledger": ledger} | options))
 
 
-def refused(*arguments: Any, **options: Any) -> DpnoticeError:
+def refused(*arguments: object, **options: object) -> DpnoticeError:
     with pytest.raises(DpnoticeError) as caught:
         ask(*arguments, **options)
     return caught.value
@@ -137,7 +144,7 @@ def test_the_debit_stands_before_the_draw_begins(
     left: list[Decimal] = []
     draw = mechanism.draw
 
-    def watched(*arguments: Any) -> Any:
+    def watched(*arguments: object) -> object:
         left.append(Ledger.open(ledger.path).remaining(inquiry(), "shop"))
         return draw(*arguments)
 
@@ -285,7 +292,7 @@ def test_a_request_is_64_hex_digits() -> None:
 @pytest.mark.parametrize(
     "name", ["", "a/b", "..", ".", "a..b", "a b", "a\n", "\u00e4", "x" * 65, None, 3, "a\0"]
 )
-def test_a_bad_retailers_name_is_refused(ledger: Ledger, name: Any) -> None:
+def test_a_bad_retailers_name_is_refused(ledger: Ledger, name: object) -> None:
     assert refused(ledger, retailer=name).code == "BAD_NAME"
 
 

@@ -29,7 +29,7 @@ ATTEMPTS: dict[str, Callable[[Any], object]] = {
     "pickle protocol 0": lambda c: pickle.dumps(c, 0),
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
-    "replace": lambda c: dataclasses.replace(c),
+    "replace": dataclasses.replace,
     "asdict": dataclasses.asdict,
     "astuple": dataclasses.astuple,
     "fields": dataclasses.fields,

@@ -23,7 +23,7 @@ LATER = date(2020, 3, 2)
 Row = tuple[Any, Any, Any, Any, Any]
 
 
-def inquiry(**changes: Any) -> Inquiry:
+def inquiry(**changes: object) -> Inquiry:
     content: dict[str, Any] = {
         "format": 1,
         "name": "matter",
@@ -41,24 +41,31 @@ def inquiry(**changes: Any) -> Inquiry:
 def frame(*rows: Row) -> pa.Table:
     """Rows of buyer, product, date, state, age."""
     columns = zip(*rows, strict=True)
-    return pa.table(dict(zip(("id", "sku", "day", "st", "age"), map(pa.array, columns), strict=True)))
+    return pa.table(
+        dict(zip(("id", "sku", "day", "st", "age"), map(pa.array, columns), strict=True))
+    )
 
 
-def purchases(source: Any, **changes: Any) -> Purchases:
-    mapping = {"buyer": "id", "product": "sku", "date": "day", "axes": {"state": "st", "age": "age"}}
+def purchases(source: object, **changes: object) -> Purchases:
+    mapping = {
+        "buyer": "id",
+        "product": "sku",
+        "date": "day",
+        "axes": {"state": "st", "age": "age"},
+    }
     return Purchases(source, **(mapping | changes))
 
 
-def tables(source: Any, asked: Inquiry | None = None, **changes: Any) -> dict[Any, Any]:
+def tables(source: object, asked: Inquiry | None = None, **changes: object) -> dict[Any, Any]:
     exact = counting.count(asked or inquiry(), purchases(source, **changes))._tables
     return {of: counts.tolist() for of, counts in exact.items()}
 
 
-def total(source: Any, asked: Inquiry | None = None, **changes: Any) -> int:
+def total(source: object, asked: Inquiry | None = None, **changes: object) -> int:
     return int(tables(source, asked, **changes)[()])
 
 
-def cells(*rows: Row) -> Any:
+def cells(*rows: Row) -> object:
     return tables(frame(*rows))["state", "age"]
 
 
@@ -156,9 +163,7 @@ def test_a_purchase_without_a_buyer_is_dropped(blank: str | None) -> None:
     assert total(frame((blank, "p", DAY, "CA", "old"), ("b", "p", DAY, "NY", "old"))) == 1
 
 
-@pytest.mark.parametrize(
-    ("ids", "buyers"), [("as_is", 5), ("trim", 3), ("trim_ascii_lower", 2)]
-)
+@pytest.mark.parametrize(("ids", "buyers"), [("as_is", 5), ("trim", 3), ("trim_ascii_lower", 2)])
 def test_ids_are_spelt_alike_by_the_declared_rule_only(ids: str, buyers: int) -> None:
     spelt = ["Ann@x.com", " Ann@x.com", "Ann@x.com\t", "ann@X.com", "\u00c4nn"]
     rows = [(text, "p", DAY, "CA", "old") for text in spelt]
@@ -189,7 +194,7 @@ def test_uuid_ids_are_counted() -> None:
     engine = ibis.duckdb.connect()
     a, b = UUID(int=1), UUID(int=2)
     engine.raw_sql(
-        f"CREATE TABLE s AS SELECT unnest(['{a}', '{a}', '{b}', NULL])::UUID id, 'p' sku, "  # noqa: S608
+        f"CREATE TABLE s AS SELECT unnest(['{a}', '{a}', '{b}', NULL])::UUID id, 'p' sku, "
         "DATE '2020-03-01' AS day, 'CA' st, 'old' age"
     )
     assert total(engine.table("s")) == 2
@@ -210,6 +215,12 @@ def test_csv_ids_with_leading_zeros_stay_apart(
     except PurchasesError:
         return
     assert found == len(lines) - 1
+
+
+def test_a_csv_id_that_begins_with_a_hash_sign_is_counted(tmp_path: Path) -> None:
+    lines = ["id,sku,day,st,age", *(f"{i},p,2020-03-01,CA,old" for i in ("1", "#2", "3"))]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    assert total(tmp_path / "a.csv") == 3
 
 
 # --- products ------------------------------------------------------------------------------
@@ -240,12 +251,12 @@ def test_unsigned_products_beyond_63_bits_match() -> None:
 
 
 # --- the period ----------------------------------------------------------------------------
-def moments(kind: pa.DataType, *times: Any) -> pa.Table:
+def moments(kind: pa.DataType, *times: object) -> pa.Table:
     rows = frame(*[(f"b{i}", "p", DAY, "CA", "old") for i in range(len(times))])
     return rows.set_column(2, "day", pa.array(times, kind))
 
 
-def inside(asked: Inquiry, kind: pa.DataType, *times: Any, zone: str | None = None) -> list[int]:
+def inside(asked: Inquiry, kind: pa.DataType, *times: object, zone: str | None = None) -> list[int]:
     """1 for each time that lies in the period."""
     return [total(moments(kind, time), asked, timezone=zone) for time in times]
 
@@ -311,9 +322,13 @@ def test_codes_times_seconds_do_not_overflow() -> None:
     last = date(2029, 12, 31)
     kind = pa.timestamp("us", tz="UTC")
     row: dict[str, Any] = {"id": ["x", "x"], "sku": ["p", "p"]}
-    row["day"] = pa.array([datetime(2020, 3, 1, tzinfo=UTC), datetime(2029, 12, 1, tzinfo=UTC)], kind)
+    row["day"] = pa.array(
+        [datetime(2020, 3, 1, tzinfo=UTC), datetime(2029, 12, 1, tzinfo=UTC)], kind
+    )
     row |= {name: [f"{name}3", f"{name}30"] for name in axes}
-    asked = inquiry(axes=axes, tables=[{"of": ["a"]}, {"of": ["d"]}], period=["2020-01-01", str(last)])
+    asked = inquiry(
+        axes=axes, tables=[{"of": ["a"]}, {"of": ["d"]}], period=["2020-01-01", str(last)]
+    )
     found = tables(pa.table(row), asked, axes={name: name for name in axes})
     assert [np.flatnonzero(found[of]).tolist() for of in [("a",), ("d",)]] == [[30], [30]]
 
@@ -335,7 +350,7 @@ def test_an_engines_impossible_answer_is_refused(codes: list[int], buyers: list[
 
 
 # --- refusals before any data --------------------------------------------------------------
-def refused(asked: Inquiry, **changes: Any) -> PurchasesError:
+def refused(asked: Inquiry, **changes: object) -> PurchasesError:
     with pytest.raises(PurchasesError) as caught:
         counting.check_mapping(asked, purchases(None, **changes))
     return caught.value
@@ -367,7 +382,7 @@ ROWS = [
 ]
 
 
-def connected() -> Any:
+def connected() -> object:
     engine = ibis.duckdb.connect()
     engine.con.register("arrow", frame(*ROWS))
     engine.raw_sql("CREATE TABLE s AS SELECT * FROM arrow")
@@ -375,7 +390,7 @@ def connected() -> Any:
     return engine
 
 
-def names(engine: Any) -> list[Any]:
+def names(engine: object) -> list[Any]:
     listed = "SELECT table_name FROM information_schema.tables ORDER BY 1"
     return list(engine.raw_sql(listed).fetchall())
 

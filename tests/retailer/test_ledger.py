@@ -27,7 +27,7 @@ from dpnotice.retailer.ledger import Debit, Ledger
 REQUEST = "f" * 64
 
 
-def inquiry(epsilon: str = "1", **changes: Any) -> Inquiry:
+def inquiry(epsilon: str = "1", **changes: object) -> Inquiry:
     content: dict[str, Any] = {
         "format": 1,
         "name": "matter",
@@ -284,18 +284,30 @@ def test_only_an_open_debit_can_be_declared_lost(ledger: Ledger, state: str) -> 
     [
         "UPDATE entry SET cost = 1 WHERE kind = 'debit'",
         "DELETE FROM entry WHERE kind = 'debit'",
-        "INSERT OR REPLACE INTO entry SELECT seq,kind,account,request,attempt,1,body,prev,hash "
-        "FROM entry WHERE kind = 'debit'",
-        "INSERT INTO entry SELECT seq + 2,kind,account,'r2',attempt,cost,body,hash,prev "
-        "FROM entry WHERE kind = 'debit'",
-        "INSERT INTO entry SELECT 2,'genesis',account,'r2',attempt,0,body,hash,prev "
-        "FROM entry WHERE kind = 'debit'",
-        "INSERT INTO entry SELECT 2,'debit',account,'r2',attempt,0,body,hash,zeroblob(32) "
-        "FROM entry WHERE kind = 'debit'",
-        "INSERT INTO entry SELECT 2,'debit',account,'r2',attempt,-1,body,hash,zeroblob(32) "
-        "FROM entry WHERE kind = 'debit'",
-        "INSERT INTO entry SELECT 2,'debit',account,request,7,cost,body,hash,zeroblob(32) "
-        "FROM entry WHERE kind = 'debit'",
+        (
+            "INSERT OR REPLACE INTO entry SELECT seq,kind,account,request,attempt,1,body,prev,hash "
+            "FROM entry WHERE kind = 'debit'"
+        ),
+        (
+            "INSERT INTO entry SELECT seq + 2,kind,account,'r2',attempt,cost,body,hash,prev "
+            "FROM entry WHERE kind = 'debit'"
+        ),
+        (
+            "INSERT INTO entry SELECT 2,'genesis',account,'r2',attempt,0,body,hash,prev "
+            "FROM entry WHERE kind = 'debit'"
+        ),
+        (
+            "INSERT INTO entry SELECT 2,'debit',account,'r2',attempt,0,body,hash,zeroblob(32) "
+            "FROM entry WHERE kind = 'debit'"
+        ),
+        (
+            "INSERT INTO entry SELECT 2,'debit',account,'r2',attempt,-1,body,hash,zeroblob(32) "
+            "FROM entry WHERE kind = 'debit'"
+        ),
+        (
+            "INSERT INTO entry SELECT 2,'debit',account,request,7,cost,body,hash,zeroblob(32) "
+            "FROM entry WHERE kind = 'debit'"
+        ),
     ],
     ids=["update", "delete", "replace", "gap", "genesis", "free", "refund", "skipped attempt"],
 )

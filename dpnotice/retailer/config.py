@@ -1,0 +1,101 @@
+"""The retailer's configuration file: what `dpnotice answer` needs, in one TOML.
+
+In: a TOML file with `inquiry`, `retailer`, `ledger`, `output` and `[purchases]`. Out: the arguments
+of :func:`dpnotice.answer`, paths resolved from the file's folder.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from dpnotice.errors import InquiryError
+from dpnotice.inquiry import Inquiry
+from dpnotice.retailer.ledger import Ledger
+from dpnotice.retailer.purchases import Purchases
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class _PurchasesFile(_Strict):
+    source: str | list[str]
+    buyer: str
+    product: str
+    date: str
+    axes: dict[str, str]
+    person: str | None = None
+    ids: str = "as_is"
+    timezone: str | None = None
+
+
+class _ConfigFile(_Strict):
+    inquiry: str
+    retailer: str
+    ledger: str
+    output: str
+    sketch_key: str | None = None
+    purchases: _PurchasesFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerConfig:
+    """One answer, as configured by a retailer's engineer.
+
+    Attributes:
+        inquiry: the agreed question.
+        retailer: name of the account.
+        ledger_path: an existing ledger.
+        output: the release file to write.
+        purchases: the sales table and the meaning of its columns.
+    """
+
+    inquiry: Inquiry
+    retailer: str
+    ledger_path: Path
+    output: Path
+    purchases: Purchases
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a configuration file.
+
+        Raises:
+            InquiryError: the file or its inquiry breaks a rule.
+            PurchasesError: the mapping of columns breaks one.
+        """
+        path = Path(path)
+        try:
+            read = _ConfigFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as refusal:
+            raise InquiryError(f"cannot read {path.name!r} as TOML: {refusal}") from None
+        except ValidationError as refusal:
+            first = refusal.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            raise InquiryError(f"{path.name}, field {place!r}: {first['msg']}") from None
+        if read.sketch_key is not None:
+            raise InquiryError(
+                "sketch_key is given, but this version of dpnotice makes no sketches; remove it"
+            )
+        folder = path.parent
+        columns: dict[str, Any] = read.purchases.model_dump(exclude={"source"})
+        return cls(
+            inquiry=Inquiry.load(folder / read.inquiry),
+            retailer=read.retailer,
+            ledger_path=folder / read.ledger,
+            output=folder / read.output,
+            purchases=Purchases(_from(folder, read.purchases.source), **columns),
+        )
+
+    def ledger(self) -> Ledger:
+        """Open the ledger."""
+        return Ledger.open(self.ledger_path)
+
+
+def _from(folder: Path, source: str | list[str]) -> str | list[str]:
+    if isinstance(source, str):
+        return str(folder / source)
+    return [str(folder / item) for item in source]
