@@ -7,7 +7,7 @@ is quick and the analyst's side runs without the retailer's engines.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-__version__ = "0.1.0"
+from dpnotice.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dpnotice import datasets as datasets

@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from dpnotice import __version__
 from dpnotice.errors import DpnoticeError
+from dpnotice.version import __version__
 
 app = typer.Typer(
     help="Estimate how far class-action notice would reach, without anyone handing over a name.",

@@ -8,14 +8,15 @@ header's length, the header, the raw bytes, SHA-256 over everything before.
 import hashlib
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 from dpnotice.errors import ReleaseError
+from dpnotice.inquiry import MAX_HEADER
 
 MAGIC: Final = b"dpnotice release 1\n"
 MAX_FILE: Final = 96 * 2**20
-MAX_HEADER: Final = 8 * 2**20
 MAX_DEPTH: Final = 8
 _TRAILER: Final = len(b"sha256 \n") + 64
 
@@ -24,6 +25,8 @@ _TRAILER: Final = len(b"sha256 \n") + 64
 def pack(header: dict[str, Any], raw: bytes) -> bytes:
     """Return the file that holds a header and raw bytes; equal inputs give equal files."""
     text = _canonical(header)
+    if len(text) > MAX_HEADER:
+        raise ReleaseError(f"the header is over {MAX_HEADER:,} bytes", code="LENGTH")
     body = MAGIC + f"{len(text)}\n".encode() + text + b"\n" + raw
     return body + f"sha256 {hashlib.sha256(body).hexdigest()}\n".encode()
 
@@ -36,14 +39,14 @@ def _canonical(content: object) -> bytes:
 
 def write_once(path: Path, data: bytes) -> None:
     """Write through a private temporary file and a hard link, which never overwrites."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = None
     try:
         if path.exists():
             if path.is_file() and path.read_bytes() == data:
                 return
             raise FileExistsError
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -54,10 +57,12 @@ def write_once(path: Path, data: bytes) -> None:
             f"{path.name!a} exists and is not this release; choose another name",
             code="OUTPUT_EXISTS",
         ) from None
-    except OSError as refusal:
-        raise ReleaseError(f"cannot write {path.name!a}: {refusal.strerror}", code="FILE") from None
+    except (OSError, ValueError) as refusal:
+        words = getattr(refusal, "strerror", refusal)
+        raise ReleaseError(f"cannot write {path.name!a}: {words}", code="FILE") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            Path(temporary).unlink()
 
 
 def _sync_folder(folder: Path) -> None:
@@ -164,6 +169,8 @@ def _short_int(text: str) -> int:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
+    if not all(key.isascii() for key in content):
+        raise ReleaseError("the header has a key beyond ASCII", code="CANONICAL")
     if len(content) < len(pairs):
         raise ReleaseError("the header repeats a key", code="DUPLICATE_KEY")
     return content

@@ -4,8 +4,6 @@ In: an agreed TOML file. Out: an `Inquiry` whose digest names the question in ev
 Everything here is public; no data is touched.
 """
 
-import csv
-import hashlib
 import json
 import math
 import re
@@ -24,20 +22,32 @@ import tomli_w
 from pydantic import ValidationError
 
 from dpnotice.errors import InquiryError
-from dpnotice.inquiry_file import InquiryFile, PrivacyFile, ProductsDigest, ProductsFile, TableFile
+from dpnotice.inquiry_file import (
+    MATTER_NAME,
+    InquiryFile,
+    PrivacyFile,
+    TableFile,
+)
+from dpnotice.products import ProductList, canonical_sha256, read_products
 from dpnotice.privacy import NoiseLaw, PrivacyLoss, PrivacyUnit, exact_decimal
 
 UNKNOWN: Final = "unknown"
 CONTACT: Final = "contact"
 MAX_RELEASED_CELLS: Final = 10**6
+MAX_AXES: Final = 24
 MAX_CROSS_CELLS: Final = 2**24
+MAX_JSON_CELLS: Final = 2**18
+"""Above this many cells the tables of a release travel as one raw part instead of JSON."""
+MAX_HEADER: Final = 8 * 2**20
+"""Bytes of a release's header, which embeds the inquiry and, up to 2^18 cells, the counts."""
+_CELL_BYTES: Final = 20
+_HEADER_REST: Final = 2**16
 RESERVED: Final = frozenset(
     {"level", "keyed", "retailer", "quantity", "segment", "unit", "estimate", "lower", "upper"}
 )
 """Names an axis may not have: they are columns of the result frames."""
 
 _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
-_LEVEL: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{1,64}")
 
 
 # --- the domain objects --------------------------------------------------------------------
@@ -60,7 +70,7 @@ class Axis:
                 f"rename it (reserved: {', '.join(sorted(RESERVED))})"
             )
         known = [level for level in self.levels if level != UNKNOWN]
-        bad = [level for level in known if not _LEVEL.fullmatch(level) or level.strip() != level]
+        bad = [level for level in known if not _is_level(level)]
         if bad or not known or len(set(known)) < len(known):
             raise InquiryError(
                 f"axis {self.name!r} needs distinct level texts of 1 to 64 printable characters "
@@ -84,28 +94,9 @@ class Table:
     of: tuple[str, ...]
     weight: Decimal = Decimal(1)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProductList:
-    """The products in scope; in a release only their number and digest travel.
-
-    Attributes:
-        count: number of distinct products.
-        sha256: of the sorted list as canonical JSON.
-        items: the product texts, or None when only the digest is known.
-    """
-
-    count: int
-    sha256: str
-    items: tuple[str, ...] | None = None
-
-    @classmethod
-    def of(cls, items: Iterable[str]) -> Self:
-        """Build the list from its texts, sorted and without repeats."""
-        unique = tuple(sorted(set(items)))
-        if not unique or any(not text.strip() for text in unique):
-            raise InquiryError("products must name at least one product, and none may be blank")
-        return cls(count=len(unique), sha256=_sha256(list(unique)), items=unique)
+    def __post_init__(self) -> None:
+        if not (self.weight.is_finite() and self.weight > 0):
+            raise InquiryError(f"a table's weight must be above 0, got {self.weight}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +130,17 @@ class Inquiry:
     quoted: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
+        if len(self.axes) > MAX_AXES:
+            raise InquiryError(
+                f"an inquiry has at most {MAX_AXES} axes, got {len(self.axes)}; use fewer",
+                code="DOMAIN_TOO_LARGE",
+            )
+        if not re.fullmatch(MATTER_NAME, self.name):
+            raise InquiryError(
+                f"the matter's name has 1 to 64 of the characters A-Z a-z 0-9 . _ -, starting "
+                f"with a letter or digit, got {self.name!r}; rename it"
+            )
+        _one_line(self.title)
         object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
         object.__setattr__(self, "specs", self._canonical_tables())
         object.__setattr__(self, "quoted", tuple(sorted(self._ordered(q) for q in self.quoted)))
@@ -193,6 +195,14 @@ class Inquiry:
                 f"{MAX_CROSS_CELLS:,}, so use fewer tables, axes or levels",
                 code="DOMAIN_TOO_LARGE",
             )
+        counts = _CELL_BYTES * released if released <= MAX_JSON_CELLS else 0
+        room = MAX_HEADER - counts - _HEADER_REST
+        if len(json.dumps(self.to_dict(), ensure_ascii=False).encode()) > room:
+            raise InquiryError(
+                f"the inquiry's own text is over {room:,} bytes, too long for a release to carry; "
+                "use shorter or fewer levels",
+                code="DOMAIN_TOO_LARGE",
+            )
 
     @property
     def tables(self) -> tuple[tuple[str, ...], ...]:
@@ -211,7 +221,7 @@ class Inquiry:
     def digest(self) -> str:
         """SHA-256 of the question in canonical form; the title and `quoted` do not change it."""
         content = self.to_dict()
-        return _sha256({k: v for k, v in content.items() if k not in {"title", "quoted"}})
+        return canonical_sha256({k: v for k, v in content.items() if k not in {"title", "quoted"}})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the canonical form that a release embeds (products as count and digest)."""
@@ -225,8 +235,8 @@ class Inquiry:
             "products": {"count": self.products.count, "sha256": self.products.sha256},
             "quoted": [list(names) for names in self.quoted],
             "axes": [{"name": a.name, "levels": list(a.levels)} for a in self.axes.values()],
-            "tables": [{"of": list(t.of), "weight": str(t.weight)} for t in self.specs],
-            "privacy": {self.loss.measure: str(self.loss.value), "noise": str(self.noise_law)},
+            "tables": [{"of": list(t.of), "weight": _plain(t.weight)} for t in self.specs],
+            "privacy": {self.loss.measure: _plain(self.loss.value), "noise": str(self.noise_law)},
         }
 
     @classmethod
@@ -264,7 +274,7 @@ class Inquiry:
             unit=PrivacyUnit(read.unit),
             period=(_day(read.period[0]), _day(read.period[1])),
             timezone=read.timezone,
-            products=_products(read.products, Path(folder)),
+            products=read_products(read.products, Path(folder)),
             axes=_distinct_axes(axes),
             specs=tuple(_table(table) for table in read.tables),
             loss=_loss(read.privacy),
@@ -282,7 +292,7 @@ class Inquiry:
         path = Path(path)
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as refusal:
+        except (OSError, ValueError, RecursionError) as refusal:
             raise InquiryError(f"cannot read {path.name!r} as TOML: {refusal}") from None
         return cls.from_dict(content, folder=path.parent)
 
@@ -298,8 +308,8 @@ class Inquiry:
             content["products"] = list(self.products.items)
         try:
             Path(path).write_text(tomli_w.dumps(content), encoding="utf-8")
-        except OSError as refusal:
-            raise InquiryError(f"cannot write {str(path)!r}: {refusal.strerror}") from None
+        except (OSError, ValueError) as refusal:
+            raise InquiryError(f"cannot write {str(path)!r}: {refusal}") from None
 
     @staticmethod
     def json_schema() -> dict[str, Any]:
@@ -308,9 +318,13 @@ class Inquiry:
 
 
 # --- reading the parts ---------------------------------------------------------------------
-def _sha256(content: object) -> str:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+def _is_level(text: str) -> bool:
+    return 1 <= len(text) <= 64 and text.isprintable() and text.strip() == text
+
+
+def _plain(value: Decimal) -> str:
+    """Decimal text without an exponent or trailing zeros: one spelling per value."""
+    return f"{value.normalize():f}"
 
 
 def _one_line(text: str) -> str:
@@ -343,18 +357,3 @@ def _loss(privacy: PrivacyFile) -> PrivacyLoss:
     return PrivacyLoss(
         **{k: exact_decimal(text, k) for k, text in given.items() if text is not None}
     )
-
-
-def _products(given: list[str] | ProductsFile | ProductsDigest, folder: Path) -> ProductList:
-    if isinstance(given, ProductsDigest):
-        return ProductList(count=given.count, sha256=given.sha256)
-    if isinstance(given, list):
-        return ProductList.of(given)
-    try:
-        with (folder / given.file).open(encoding="utf-8", newline="") as lines:
-            rows = csv.DictReader(lines, strict=True)
-            if "product" not in (rows.fieldnames or ()):
-                raise InquiryError(f"{given.file!r} needs a column named 'product'; add the header")
-            return ProductList.of(row["product"] or "" for row in rows)
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise InquiryError(f"cannot read the products file {given.file!r} as CSV text") from None

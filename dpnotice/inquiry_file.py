@@ -4,11 +4,14 @@ In: a dictionary. Out: the same, well typed. What the fields mean together is `i
 """
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from dpnotice.privacy import NoiseLaw
+
+
+MATTER_NAME: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
 class _Strict(BaseModel):
@@ -45,16 +48,17 @@ class TableFile(_Strict):
 class PrivacyFile(_Strict):
     """Loss and noise law."""
 
-    epsilon: str | None = None
-    rho: str | None = None
+    # Numbers pass here and are refused by `exact_decimal`, whose words name the remedy.
+    epsilon: str | int | float | bool | None = None
+    rho: str | int | float | bool | None = None
     noise: NoiseLaw = Field(NoiseLaw.DISCRETE_LAPLACE, strict=False)
 
 
 class InquiryFile(_Strict):
     """The TOML form of an inquiry; its JSON Schema is what editors check against."""
 
-    format: Literal[1]
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+    format: Annotated[int, Field(ge=1, le=1)]
+    name: Annotated[str, Field(pattern=f"^{MATTER_NAME}$")]
     title: Annotated[str, Field(min_length=1, max_length=200)]
     unit: Literal["buyer"] = "buyer"
     period: Annotated[list[date | str], Field(min_length=2, max_length=2)]

@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from statistics import NormalDist
 from typing import Final
 
 from dpnotice.errors import InquiryError
 
 NANO: Final = 10**9
+MIN_SCALE: Final = 1e-9
+MAX_SCALE: Final = 2.0**53
+"""Scales outside these ends are no noise, or more than any count: a file with one is refused."""
+WIDE_GAUSSIAN: Final = 500.0
+"""Scale above which the discrete Gaussian's quantiles are the normal's, to the person."""
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
 
@@ -72,6 +78,10 @@ class PrivacyLoss:
     def __post_init__(self) -> None:
         if (self.epsilon is None) == (self.rho is None):
             raise InquiryError("a loss is either epsilon or rho, never both; give exactly one")
+        if not (isinstance(self.value, Decimal) and self.value.is_finite() and self.value > 0):
+            raise InquiryError(
+                f"{self.measure} must be a Decimal above 0, got {self.value!r}", code="BAD_BUDGET"
+            )
 
     @property
     def measure(self) -> str:
@@ -121,8 +131,13 @@ def posterior(prior: float, epsilon: float) -> float:
     >>> round(posterior(0.1, 1.0), 2)
     0.23
     """
-    odds = math.exp(epsilon) * prior / (1 - prior)
-    return odds / (1 + odds)
+    _fraction(prior, "prior")
+    return 1 / (1 + math.exp(-epsilon) * (1 - prior) / prior)
+
+
+def _fraction(value: float, field: str) -> None:
+    if not 0 < value < 1:
+        raise InquiryError(f"{field} must be a fraction in (0, 1), got {value}; percentages?")
 
 
 def epsilon_of_rho(rho: float, delta: float) -> float:
@@ -141,6 +156,9 @@ def epsilon_of_rho(rho: float, delta: float) -> float:
     >>> round(epsilon_of_rho(0.125, 1e-6), 2)
     2.42
     """
+    _fraction(delta, "delta")
+    if not (math.isfinite(rho) and rho > 0):
+        raise InquiryError(f"rho must be finite and above 0, got {rho}")
     # For a fixed order a the bound is linear in epsilon, so each order gives a valid epsilon and
     # the smallest over a fine grid of orders is valid too: no optimiser whose failure could lie.
     orders = (1 + 10 ** (step / 200 - 3) for step in range(1401))
@@ -169,8 +187,16 @@ class Noise:
     scale: float
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise InquiryError(f"a noise scale must be finite and above 0, got {self.scale}")
+        if self.law not in tuple(NoiseLaw):
+            raise InquiryError(
+                f"the noise law must be one of {', '.join(NoiseLaw)}, got {self.law!r}"
+            )
+        if not isinstance(self.scale, (int, float)) or not MIN_SCALE <= self.scale <= MAX_SCALE:
+            raise InquiryError(
+                "a noise scale must be finite and above 0, "
+                f"from {MIN_SCALE} to 2^53 people, got {self.scale!r}"
+            )
+        object.__setattr__(self, "scale", float(self.scale))
 
     @property
     def is_laplace(self) -> bool:
@@ -230,16 +256,15 @@ class Noise:
         >>> Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=4.0).half_width(0.95)
         12
         """
-        if self.is_laplace:
-            p = math.exp(-1 / self.scale)
-            tail = (1 - level) * (1 + p) / 2
-            k = max(0, math.ceil(-math.log(tail) * self.scale - 1 - 1e-9))
-            while 2 * p ** (k + 1) / (1 + p) > 1 - level:  # float dust at an exact step
-                k += 1
-            return k
+        _fraction(level, "level")
+        if self.is_laplace:  # in logs: p^(k+1) loses its digits where p is near 1
+            spare = math.log1p(math.exp(-1 / self.scale)) + math.log((1 - level) / 2)
+            return max(0, math.ceil(-spare * self.scale - 1 - 1e-9))
+        if self.scale > WIDE_GAUSSIAN:  # the lattice no longer shows: the normal quantile, upwards
+            return math.ceil(self.scale * NormalDist().inv_cdf((1 + level) / 2))
         masses = [math.exp(-z * z / (2 * self.scale**2)) for z in range(self._far)]
-        missing = (1 - level) * (2 * sum(masses) - masses[0])
-        k = self._far - 1
-        while k and 2 * sum(masses[k:]) <= missing:
+        missing, tail, k = (1 - level) * (2 * sum(masses) - masses[0]), 0.0, self._far
+        while k and 2 * (tail + masses[k - 1]) <= missing:
             k -= 1
-        return k
+            tail += masses[k]
+        return max(0, k - 1)

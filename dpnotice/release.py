@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dpnotice import container
 from dpnotice.errors import InquiryError, ReleaseError
-from dpnotice.inquiry import Inquiry
+from dpnotice.inquiry import MAX_JSON_CELLS, Inquiry
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.reporting import tables, wording
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 Counts: TypeAlias = npt.NDArray[np.int64]
 
-MAX_JSON_CELLS: Final = 2**18
-"""Above this many cells the tables travel as one raw part instead of JSON."""
 TABLES_PART: Final = "tables"
 RETAILER_NAME: Final = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 """At most 64 characters, and no dot at an end or beside another."""
@@ -48,7 +46,7 @@ class _NoiseFile(_Strict):
 class _TableFile(_Strict):
     of: list[str]
     noise: _NoiseFile
-    sensitivity: Literal[1]
+    sensitivity: Annotated[int, Field(ge=1, le=1)]
     counts: list[int] | None
 
 
@@ -66,7 +64,7 @@ class _LedgerFile(_Strict):
 class _Header(_Strict):
     """The header of format 1. Fields may be added by a later format, never removed or redefined."""
 
-    format: Literal[1]
+    format: Annotated[int, Field(ge=1, le=1)]
     retailer: Annotated[str, Field(pattern=RETAILER_NAME, max_length=64)]
     inquiry: dict[str, Any]
     neighbours: Literal["add or remove one buyer"]
@@ -135,7 +133,7 @@ class Release:
             raise ReleaseError("the tables are not those of the inquiry, in order", code="TABLES")
         if any(t.counts.shape != self.inquiry.shape(of) for of, t in self.tables.items()):
             raise ReleaseError("a table does not have one count per cell", code="CELLS")
-        if any(np.abs(t.counts).max(initial=0) >= 2**53 for t in self.tables.values()):
+        if any(_beyond(t.counts) for t in self.tables.values()):
             raise ReleaseError("a count is beyond 2^53", code="RANGE")
         if any(t.noise.law != self.inquiry.noise_law for t in self.tables.values()):
             raise ReleaseError("a table's noise is not of the inquiry's law", code="NOISE_LAW")
@@ -169,6 +167,10 @@ class Release:
             "tables": [_table_dict(of, t, bool(raw)) for of, t in self.tables.items()],
             "parts": [_part_dict(raw)] if raw else [],
         }
+        try:
+            _Header.model_validate(header)
+        except ValidationError as refusal:
+            raise ReleaseError(_place(refusal), code="HEADER") from None
         return container.pack(header, raw)
 
     @classmethod
@@ -186,14 +188,14 @@ class Release:
         """
         tree, raw = container.unpack(data)
         try:
-            return cls(**_fields(_Header.model_validate(tree), raw))
+            read = cls(**_fields(_Header.model_validate(tree), raw))
         except ValidationError as refusal:
-            place = ".".join(map(str, refusal.errors(include_url=False)[0]["loc"]))
-            raise ReleaseError(
-                f"the header's field {place!a} is not as specified", code="HEADER"
-            ) from None
+            raise ReleaseError(_place(refusal), code="HEADER") from None
         except (InquiryError, ValueError, OverflowError, RecursionError):
             raise ReleaseError("the header does not describe an inquiry", code="HEADER") from None
+        if read.to_bytes() != data:
+            raise ReleaseError("not in canonical form", code="CANONICAL")
+        return read
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -263,7 +265,16 @@ class Release:
         return tables.preformatted(self.privacy_card())
 
 
+def _beyond(counts: Counts) -> bool:
+    return bool(((counts >= 2**53) | (counts <= -(2**53))).any())
+
+
 # --- the header and its parts ---------------------------------------------------------------
+def _place(refusal: ValidationError) -> str:
+    place = ".".join(map(str, refusal.errors(include_url=False)[0]["loc"]))
+    return f"the header's field {place!a} is not as specified"
+
+
 def _table_dict(of: tuple[str, ...], table: NoisyTable, apart: bool) -> dict[str, Any]:  # noqa: FBT001 -- where the counts are written, decided by the caller
     return {
         "of": list(of),
@@ -280,6 +291,9 @@ def _part_dict(raw: bytes) -> dict[str, Any]:
 
 def _fields(header: _Header, raw: bytes) -> dict[str, Any]:
     """Turn a well-formed header into the arguments of `Release`."""
+    products = header.inquiry.get("products")
+    if not isinstance(products, dict) or set(products) != {"count", "sha256"}:  # never a file name
+        raise ReleaseError("the embedded inquiry's products are no digest", code="HEADER")
     inquiry = Inquiry.from_dict(header.inquiry)
     if inquiry.to_dict() != header.inquiry:
         raise ReleaseError("the embedded inquiry is not in canonical form", code="CANONICAL")

@@ -26,10 +26,16 @@ def load_releases(source: str | Path | Iterable[str | Path]) -> tuple[Release, .
         ReleaseError: nothing matches, a file is bad, or two of them do not fit.
     """
     given = [source] if isinstance(source, (str, Path)) else list(source)
-    paths = [path for item in given for path in (sorted(glob(str(item))) or [str(item)])]
+    paths = [path for item in given for path in _matching(item)]
     if not paths:
         raise ReleaseError("no release file was named; give a glob or paths", code="FILE")
     return together(Release.load(path) for path in paths)
+
+
+def _matching(item: str | Path) -> list[str]:
+    """Return the file of that very name, else what the glob matches, else the name, to refuse."""
+    literal = [str(item)]
+    return literal if Path(item).is_file() else sorted(glob(str(item))) or literal
 
 
 def together(releases: Iterable[Release]) -> tuple[Release, ...]:
@@ -48,7 +54,7 @@ def together(releases: Iterable[Release]) -> tuple[Release, ...]:
     ordered = tuple(releases)
     if not ordered or not all(isinstance(release, Release) for release in ordered):
         raise ReleaseError("give at least one release, as loaded by load_releases", code="FILE")
-    ordered = tuple(sorted(ordered, key=lambda r: (r.retailer, r.inquiry.digest, r.attempt)))
+    ordered = tuple(sorted(ordered, key=lambda r: (r.retailer, r.attempt, r.inquiry.digest)))
     for before, after in pairwise(ordered):
         _check_repeat(before, after)
         _check_same_class(before.inquiry, after.inquiry)

@@ -13,13 +13,13 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
-from dpnotice import __version__
 from dpnotice.errors import DpnoticeError, LedgerError, PurchasesError
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import RETAILER_NAME, NoisyTable, Release
 from dpnotice.retailer import counting, mechanism
 from dpnotice.retailer.ledger import Debit, Ledger, open_debit
 from dpnotice.retailer.purchases import Purchases
+from dpnotice.version import __version__
 
 STEPS: Final = ("look up", "count", "debit", "draw", "store")
 """What a progress display may name; nothing about the data, not even how long a step took."""

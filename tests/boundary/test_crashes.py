@@ -189,7 +189,7 @@ warm_up()
 POINTS = [*STEPS, "debit inserted", "debited", "drawn", "artifact inserted", "stored",
           "temp synced", "linked"]
 result = {point: crash(point) for point in POINTS}
-delays = [f"after {random.uniform(0, 0.25):.4f}" for _ in range(12)]
+delays = [f"after {random.uniform(0, 0.25):.4f}" for _ in range(6)]
 result |= {delay: crash(delay) for delay in delays}
 result["late"] = late("late")
 result["race for the last budget"] = race("last", [0, 1], "1")

@@ -111,14 +111,14 @@ def oracle(history: list[Row], rule: str) -> dict[Any, Any]:
     return {of: counts.tolist() for of, counts in {**sums, ("state", "age"): cross}.items()}
 
 
-@settings(max_examples=40)
+@settings(max_examples=30)
 @given(histories, st.sampled_from(sorted(RULES)))
 def test_counts_are_those_of_the_rule_applied_buyer_by_buyer(history: list[Row], rule: str) -> None:
     found = {of: counts.tolist() for of, counts in exact(frame(history), rule).items()}
     assert found == oracle(history, rule)
 
 
-@settings(max_examples=30)
+@settings(max_examples=20)
 @given(histories, st.sampled_from(sorted(RULES)), st.data())
 def test_one_buyer_changes_every_table_by_at_most_one(
     history: list[Row], rule: str, data: st.DataObject
@@ -133,20 +133,20 @@ def test_one_buyer_changes_every_table_by_at_most_one(
     assert changes in ({0}, {1})
 
 
-@settings(max_examples=10)
+@settings(max_examples=8)
 @given(st.lists(rows, min_size=1, max_size=14), st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(history: list[Row], random: object) -> None:
     shuffled = random.sample(history, len(history))
     assert plain(frame(history)) == plain(frame(shuffled))
 
 
-@settings(max_examples=10)
+@settings(max_examples=8)
 @given(st.lists(rows, min_size=1, max_size=10))
 def test_repeated_rows_do_not_matter(history: list[Row]) -> None:
     assert plain(frame(history)) == plain(frame(history + history))
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows, min_size=3, max_size=14))
 def test_every_kind_of_source_gives_the_same_counts(history: list[Row]) -> None:
     table = frame(history)
@@ -164,7 +164,7 @@ def test_every_kind_of_source_gives_the_same_counts(history: list[Row]) -> None:
     assert found == [plain(table)] * len(found)
 
 
-@settings(max_examples=10)
+@settings(max_examples=8)
 @given(st.lists(rows, min_size=1, max_size=14))
 def test_dates_and_midnights_give_the_same_counts(history: list[Row]) -> None:
     table = frame(history)

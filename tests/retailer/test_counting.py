@@ -405,6 +405,16 @@ def test_an_ibis_table_gives_the_counts_of_a_frame(kind: str) -> None:
     assert tables(engine.table("s")) == tables(frame(*ROWS))
 
 
+@pytest.mark.parametrize("ids", ["as_is", "trim", "trim_ascii_lower"])
+def test_every_engine_spells_ids_alike(ids: str) -> None:
+    """Blanks beyond ASCII are where engines differ; the rule is one."""
+    spelt = ["A", "a", " a", "a\u00a0", "\u00a0", "\u2003", "\t"]
+    table = frame(*[(text, "p", DAY, "CA", "old") for text in spelt])
+    engine = ibis.polars.connect()
+    engine.create_table("s", pl.from_arrow(table))
+    assert total(engine.table("s"), ids=ids) == total(table, ids=ids)
+
+
 def test_a_connection_passed_in_holds_no_new_table_or_view() -> None:
     engine = connected()
     before = names(engine)

@@ -207,6 +207,11 @@ def test_every_kind_of_path_opens(tmp_path: Path) -> None:
     assert [rows(source) for source in sources] == [1] * len(sources)
 
 
+def test_a_file_that_exists_is_no_pattern(tmp_path: Path) -> None:
+    written(tmp_path / "sales1.parquet", pa.concat_tables([frame()] * 5))
+    assert rows(written(tmp_path / "sales[1].parquet", frame())) == 1
+
+
 def test_a_csv_with_a_header_alone_opens(tmp_path: Path) -> None:
     """The last buyer's removal may not turn an answer into a refusal."""
     (tmp_path / "a.csv").write_text(HEADER)

@@ -198,7 +198,7 @@ def bad_contents() -> dict[str, tuple[str, bytes]]:
     part = {"name": "tables", "length": 0, "sha256": hashlib.sha256(b"").hexdigest()}
     return {
         "inquiry-without-unknown": ("CANONICAL", edited(lambda t: drop_unknown(t["inquiry"]))),
-        "inquiry-lists-products": ("CANONICAL", edited(put("inquiry", "products", PRODUCTS))),
+        "inquiry-lists-products": ("HEADER", edited(put("inquiry", "products", PRODUCTS))),
         "scale-not-shortest": ("CANONICAL", edited(put("tables", 0, "noise", "scale", "4.00"))),
         "scale-without-point": ("CANONICAL", edited(put("tables", 0, "noise", "scale", "4"))),
         "tables-in-other-order": ("TABLES", edited(lambda tree: tree["tables"].reverse())),

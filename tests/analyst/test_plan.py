@@ -1,0 +1,270 @@
+import math
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dpnotice import estimate_class
+from dpnotice.analyst.direct import Direct
+from dpnotice.analyst.media import Broadcast, Digital, Print
+from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.plan import DEPENDENCE, NoticePlan
+from dpnotice.errors import DpnoticeError, PlanError
+from dpnotice.inquiry import Inquiry
+from dpnotice.privacy import Noise
+from dpnotice.release import NoisyTable, Release
+
+INQUIRY = Inquiry.from_dict(
+    {
+        "format": 1,
+        "name": "wen",
+        "title": "Purchasers of WEN",
+        "period": ["2007-11-01", "2016-09-20"],
+        "timezone": "UTC",
+        "products": ["tonic"],
+        "axes": {"state": ["CA", "NY"], "contact": ["email+post", "email", "post", "none"]},
+        "tables": [{"of": []}, {"of": ["state", "contact"]}],
+        "privacy": {"epsilon": "20"},
+    }
+)
+CELLS = 100 * np.array([[300, 200, 100, 0, 0], [100, 100, 100, 50, 0], [50, 0, 0, 0, 100]])
+"""110,000 buyers: 45,000 with both addresses, 30,000 e-mail only, 20,000 post only."""
+
+
+def release(retailer: str, cells: np.ndarray[Any, Any], scale: float) -> Release:
+    rng, p = np.random.default_rng(len(retailer)), math.exp(-1 / scale)
+    noise = Noise(law=INQUIRY.noise_law, scale=scale)
+    tables = {}
+    for of in INQUIRY.tables:
+        true = cells if of else cells.sum()
+        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
+        tables[of] = NoisyTable(counts=true + drawn, noise=noise)
+    return Release(
+        retailer=retailer,
+        inquiry=INQUIRY,
+        tables=tables,
+        attempt=0,
+        date=date(2026, 1, 31),
+        ledger_sequence=1,
+        ledger_head="0" * 64,
+        versions={},
+    )
+
+
+def members(*retailers: str, scale: float = 0.1) -> ClassEstimate:
+    return estimate_class([release(name, CELLS, scale) for name in retailers or ("sephora",)])
+
+
+def direct(retailer: str = "sephora", **changes: Any) -> Direct:  # noqa: ANN401 -- any field
+    fields = {"mode": "email", "cooperation": "sends_itself", "delivered": 0.9, "seen": 0.5}
+    return Direct(retailer, **{**fields, **changes})
+
+
+PAPER = Print("Weekly", reach_1=0.3, reach_2=0.45, insertions=2, cost_usd=1_000)
+RADIO = Broadcast("radio", grps=100, reach_cap=0.9, dispersion=1, cost_usd=500)
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(PlanError) as refused:
+        call()
+    return str(refused.value)
+
+
+# --- what a plan is ------------------------------------------------------------------------
+def test_a_plan_keeps_its_notices_as_they_were_given() -> None:
+    notices = [PAPER, direct()]
+    plan = NoticePlan("mixed", notices)
+    notices.clear()
+    assert plan.notices == (PAPER, direct())
+
+
+def test_vehicles_and_direct_notices_are_told_apart() -> None:
+    plan = NoticePlan("mixed", [direct(), PAPER, RADIO])
+    assert plan.media == (PAPER, RADIO)
+    assert plan.direct == (direct(),)
+
+
+def test_the_axes_of_a_plan_are_those_of_its_notices() -> None:
+    targeted = Print("Local", reach_1=0.3, target={"state": ["CA"]})
+    assert set(NoticePlan("mixed", [direct(), targeted]).axes) == {"contact", "state"}
+
+
+def test_the_default_dependence_is_the_elicited_one() -> None:
+    assert (DEPENDENCE.low, DEPENDENCE.high) == (-0.25, 0.5)
+    assert NoticePlan("p", [PAPER]).dependence == DEPENDENCE
+
+
+@pytest.mark.parametrize("bad", ["", None, 5, "two\nlines"])
+def test_a_plan_is_named_by_a_line_of_text(bad: Any) -> None:  # noqa: ANN401 -- any value
+    assert "a plan's name must be a line of text" in refusal(lambda: NoticePlan(bad, [PAPER]))
+
+
+@pytest.mark.parametrize("bad", ["Weekly", None, PAPER, {PAPER.name}])
+def test_notices_are_a_list(bad: Any) -> None:  # noqa: ANN401 -- any value
+    assert "notices must be a list" in refusal(lambda: NoticePlan("p", bad))
+
+
+@pytest.mark.parametrize("bad", ["Weekly", 3, None])
+def test_a_notice_is_a_vehicle_or_direct(bad: Any) -> None:  # noqa: ANN401 -- any value
+    assert "a notice is a Print, Broadcast, Digital or Direct" in refusal(
+        lambda: NoticePlan("p", [PAPER, bad])
+    )
+
+
+def test_two_notices_of_one_name_are_refused() -> None:
+    assert "each notice needs a name of its own" in refusal(lambda: NoticePlan("p", [PAPER, PAPER]))
+
+
+@pytest.mark.parametrize("bad", [1.5, -2, None, "0.5", float("nan")])
+def test_a_dependence_outside_minus_one_to_one_is_refused(bad: object) -> None:
+    assert "dependence must be" in refusal(lambda: NoticePlan("p", [PAPER], dependence=bad))
+
+
+def test_a_dependence_by_segment_is_refused() -> None:
+    frame = pd.DataFrame({"state": ["CA", "NY", "unknown"], "weight": [0.1, 0.2, 0.3]})
+    assert "dependence" in refusal(lambda: NoticePlan("p", [PAPER, RADIO], dependence=frame))
+
+
+# --- whether it fits the class -------------------------------------------------------------
+def test_a_plan_within_the_classs_axes_and_retailers_fits() -> None:
+    local = Print("Local", reach_1=0.3, target={"state": ["CA", "unknown"]})
+    NoticePlan("p", [direct(), PAPER, local]).check_fits(members())
+
+
+def test_a_retailer_without_a_release_is_refused_with_those_known() -> None:
+    plan = NoticePlan("p", [direct("ulta")])
+    message = refusal(lambda: plan.check_fits(members("sephora", "amazon")))
+    assert "no release of 'ulta'" in message
+    assert "amazon, sephora" in message
+
+
+def test_an_axis_that_the_inquiry_lacks_is_refused_with_those_it_has() -> None:
+    plan = NoticePlan("p", [Print("Local", reach_1=0.3, target={"age": ["young"]})])
+    message = refusal(lambda: plan.check_fits(members()))
+    assert "'age' is no axis of the inquiry" in message
+    assert "state, contact" in message
+
+
+def test_a_frame_with_a_misspelled_axis_is_refused() -> None:
+    frame = pd.DataFrame({"State": ["CA", "NY", "unknown"], "value": [0.1, 0.2, 0.3]})
+    plan = NoticePlan("p", [Print("Local", reach_1=frame)])
+    assert "'State' is no axis" in refusal(lambda: plan.check_fits(members()))
+
+
+@pytest.mark.parametrize("levels", [["TX"], "TX", ["CA", "TX"]])
+def test_a_target_level_that_the_axis_lacks_is_refused(levels: object) -> None:
+    plan = NoticePlan("p", [Print("Local", reach_1=0.3, target={"state": levels})])
+    message = refusal(lambda: plan.check_fits(members()))
+    assert "Local: target state must name levels of that axis: CA, NY, unknown" in message
+
+
+# --- records -------------------------------------------------------------------------------
+def test_a_list_discloses_every_buyers_record() -> None:
+    plan = NoticePlan("names", [direct(cooperation="hands_over_list")])
+    records = plan.records_disclosed(members())
+    assert records.unit == "buyers"
+    assert records.estimate == pytest.approx(110_000, abs=2)
+    assert 110_000 in records
+
+
+def test_a_retailer_that_sends_itself_discloses_nothing() -> None:
+    records = NoticePlan("p", [direct(), PAPER]).records_disclosed(members())
+    assert (records.estimate, records.lower, records.upper) == (0, 0, 0)
+
+
+def test_two_notices_from_one_list_disclose_it_once() -> None:
+    both = [direct(mode=mode, cooperation="hands_over_list") for mode in ("email", "post")]
+    records = NoticePlan("names", both).records_disclosed(members())
+    assert records.estimate == pytest.approx(110_000, abs=2)
+
+
+def test_lists_of_two_retailers_add_up_before_duplicates_are_removed() -> None:
+    both = [direct(name, cooperation="hands_over_list") for name in ("sephora", "ulta")]
+    records = NoticePlan("names", both).records_disclosed(members("sephora", "ulta"))
+    assert records.estimate == pytest.approx(220_000, abs=4)
+
+
+def test_the_interval_of_records_covers_the_truth_under_noise() -> None:
+    plan = NoticePlan("names", [direct(cooperation="hands_over_list")])
+    records = plan.records_disclosed(members(scale=5.0), level=0.999)
+    assert 110_000 in records
+    assert records.upper > records.lower
+
+
+@pytest.mark.parametrize("bad", [95, 0, 1, "0.95", None, float("nan")])
+def test_records_at_an_impossible_level_are_refused(bad: Any) -> None:  # noqa: ANN401 -- any value
+    plan = NoticePlan("names", [direct(cooperation="hands_over_list")])
+    with pytest.raises(DpnoticeError, match="level must be a fraction"):
+        plan.records_disclosed(members(), level=bad)
+
+
+# --- cost ----------------------------------------------------------------------------------
+def test_media_cost_units_times_price() -> None:
+    cost = NoticePlan("p", [PAPER, RADIO]).cost_usd(members())
+    assert cost is not None
+    assert (cost.estimate, cost.lower, cost.upper, cost.unit) == (2_500, 2_500, 2_500, "USD")
+
+
+def test_a_piece_is_paid_for_every_buyer_with_a_usable_contact() -> None:
+    cost = NoticePlan("p", [direct(unit_cost_usd=0.5)]).cost_usd(members())
+    assert cost is not None
+    assert cost.estimate == pytest.approx(0.5 * 85_000, abs=5)
+
+
+def test_a_letter_is_paid_for_postal_addresses_only() -> None:
+    cost = NoticePlan("p", [direct(mode="post", unit_cost_usd=1)]).cost_usd(members())
+    assert cost is not None
+    assert cost.estimate == pytest.approx(65_000, abs=5)
+
+
+def test_duplicates_over_retailers_are_paid_by_whoever_sends_itself() -> None:
+    both = [direct(name, unit_cost_usd=1) for name in ("sephora", "ulta")]
+    cost = NoticePlan("p", both).cost_usd(members("sephora", "ulta"))
+    assert cost is not None
+    assert cost.estimate == pytest.approx(170_000, abs=10)
+
+
+def test_media_and_pieces_add_up() -> None:
+    cost = NoticePlan("p", [PAPER, direct(unit_cost_usd=1)]).cost_usd(members())
+    assert cost is not None
+    assert cost.estimate == pytest.approx(87_000, abs=5)
+
+
+@pytest.mark.parametrize(
+    "unpriced",
+    [
+        Print("Daily", reach_1=0.1),
+        Broadcast("tv", grps=1, reach_cap=1, dispersion=1),
+        Digital(
+            "banner",
+            impressions=1,
+            universe=10,
+            viewable=1,
+            invalid=0,
+            on_target=1,
+            devices_per_person=1,
+            reach_cap=1,
+            dispersion=1,
+        ),
+        direct(),
+    ],
+    ids=lambda notice: notice.name,
+)
+def test_a_missing_price_makes_the_cost_not_given_and_never_zero(unpriced: Any) -> None:  # noqa: ANN401 -- any notice
+    assert NoticePlan("p", [PAPER, unpriced]).cost_usd(members()) is None
+
+
+def test_a_price_of_zero_is_a_price() -> None:
+    cost = NoticePlan("p", [direct(unit_cost_usd=0)]).cost_usd(members())
+    assert cost is not None
+    assert cost.estimate == 0
+
+
+@pytest.mark.parametrize("bad", [95, 0, 1, "0.95", None, float("nan")])
+def test_cost_at_an_impossible_level_is_refused(bad: Any) -> None:  # noqa: ANN401 -- any value
+    plan = NoticePlan("p", [direct(unit_cost_usd=1)])
+    with pytest.raises(DpnoticeError, match="level must be a fraction"):
+        plan.cost_usd(members(), level=bad)

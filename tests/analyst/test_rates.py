@@ -1,0 +1,279 @@
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from dpnotice.analyst.rates import (
+    Law,
+    Sampling,
+    Uniform,
+    axes_of,
+    beta,
+    check_fraction,
+    check_positive,
+    check_signed,
+    check_target,
+    check_text,
+    lognormal,
+)
+from dpnotice.errors import PlanError
+from dpnotice.inquiry import Axis
+
+STATE = Axis(name="state", levels=("CA", "NY"))
+AGE = Axis(name="age", levels=("young", "old"))
+BY_STATE = pd.DataFrame({"state": ["CA", "NY", "unknown"], "rate": [0.1, 0.2, 0.3]})
+
+
+def sampling(*, draws: int = 50, seed: int = 7) -> Sampling:
+    return Sampling(axes=(STATE, AGE), draws=draws, seed=seed)
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(PlanError) as refused:
+        call()
+    return str(refused.value)
+
+
+# --- laws ----------------------------------------------------------------------------------
+@given(st.floats(0.01, 0.99), st.floats(0.01, 0.95))
+def test_a_beta_law_has_the_mean_and_sd_that_name_it(mean: float, share: float) -> None:
+    sd = share * math.sqrt(mean * (1 - mean))
+    law = beta(mean=mean, sd=sd)
+    oracle = stats.beta(law.a, law.b)
+    assert oracle.mean() == pytest.approx(mean, rel=1e-6)
+    assert oracle.std() == pytest.approx(sd, rel=1e-6)
+    assert law.mean() == pytest.approx(mean, rel=1e-6)
+
+
+@given(st.floats(1e-3, 1e6), st.floats(0.01, 3))
+def test_a_lognormal_law_has_the_mean_and_sd_of_the_figure_itself(mean: float, cv: float) -> None:
+    law = lognormal(mean=mean, sd=cv * mean)
+    oracle = stats.lognorm(law.log_sd, scale=math.exp(law.log_mean))
+    assert oracle.mean() == pytest.approx(mean, rel=1e-9)
+    assert oracle.std() == pytest.approx(cv * mean, rel=1e-9)
+    assert law.mean() == pytest.approx(mean, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "law", [beta(mean=0.2, sd=0.1), lognormal(mean=0.5, sd=0.4), Uniform(low=-1, high=3)]
+)
+def test_draws_of_a_law_have_its_mean(law: Law) -> None:
+    drawn = law.rvs(100_000, np.random.default_rng(1))  # 4 s.e.: false alarm 6e-5
+    assert abs(drawn.mean() - law.mean()) < 4 * drawn.std() / math.sqrt(100_000)
+
+
+@pytest.mark.parametrize(
+    "law", [beta(mean=0.2, sd=0.1), lognormal(mean=1, sd=1), Uniform(low=2, high=3)]
+)
+def test_draws_of_a_law_stay_in_its_support(law: Law) -> None:
+    low, high = law.support()
+    drawn = law.rvs(10_000, np.random.default_rng(1))
+    assert low <= drawn.min()
+    assert drawn.max() <= high
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0, 0.1), (1, 0.1), (0.2, 0), (0.2, 0.4), (-0.1, 0.1)])
+def test_an_impossible_beta_law_is_refused(mean: float, sd: float) -> None:
+    assert "0 < mean < 1 and 0 < sd" in refusal(lambda: beta(mean=mean, sd=sd))
+
+
+def test_a_beta_law_in_percent_is_asked_about() -> None:
+    assert "percentages?" in refusal(lambda: beta(mean=20, sd=5))
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0, 1), (-1, 1), (1, 0), (1, -1)])
+def test_an_impossible_lognormal_law_is_refused(mean: float, sd: float) -> None:
+    assert "mean and sd above 0" in refusal(lambda: lognormal(mean=mean, sd=sd))
+
+
+@pytest.mark.parametrize("make", [beta, lognormal])
+@pytest.mark.parametrize("bad", [None, "0.2", True, math.nan, math.inf])
+def test_a_law_of_no_number_is_refused(make: Callable[..., object], bad: object) -> None:
+    assert "must be a" in refusal(lambda: make(mean=bad, sd=0.1))
+    assert "must be a" in refusal(lambda: make(mean=0.5, sd=bad))
+
+
+# --- checks --------------------------------------------------------------------------------
+@given(st.floats(0, 1))
+def test_a_fraction_is_returned_as_given(value: float) -> None:
+    assert check_fraction(value, "rate") == value
+
+
+def test_thirteen_is_asked_whether_it_is_a_percentage() -> None:
+    message = refusal(lambda: check_fraction(13, "reach_1"))
+    assert message == "reach_1 must be a fraction in [0, 1], got 13; percentages?"
+
+
+@pytest.mark.parametrize("check", [check_fraction, check_positive, check_signed])
+@pytest.mark.parametrize("bad", [None, "0.2", True, [0.2], math.nan, math.inf, -math.inf])
+def test_what_is_no_finite_number_is_no_figure(check: Callable[..., object], bad: object) -> None:
+    assert refusal(lambda: check(bad, "viewable")).startswith("viewable must be a")
+
+
+def test_a_negative_figure_is_refused() -> None:
+    assert "grps must be 0 or more, got -3" in refusal(lambda: check_positive(-3, "grps"))
+
+
+@pytest.mark.parametrize("bad", [-1.5, 1.5])
+def test_a_dependence_beyond_one_is_refused(bad: float) -> None:
+    assert "between -1 and 1" in refusal(lambda: check_signed(bad, "dependence"))
+
+
+def test_a_law_that_leaves_the_range_is_refused() -> None:
+    message = refusal(lambda: check_fraction(stats.uniform(0.5, 1), "seen"))
+    assert "values from 0.5 to 1.5" in message
+    assert "percentages?" in message
+
+
+def test_any_frozen_scipy_law_within_the_range_is_taken() -> None:
+    law = stats.beta(4, 56)
+    assert check_fraction(law, "undeliverable") is law
+
+
+def test_a_frame_that_leaves_the_range_is_refused() -> None:
+    frame = BY_STATE.assign(rate=[10, 20, 30])
+    assert "values from 10 to 30" in refusal(lambda: check_fraction(frame, "reach_1"))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        BY_STATE[["rate"]],
+        BY_STATE[["rate", "state"]],
+        BY_STATE.assign(rate=[0.1, None, 0.3]),
+        BY_STATE.iloc[:0],
+        pd.DataFrame(),
+    ],
+    ids=["no axis", "figures not last", "figure missing", "no rows", "empty"],
+)
+def test_a_frame_of_another_form_is_refused(frame: pd.DataFrame) -> None:
+    assert "the figures in its last column" in refusal(lambda: check_fraction(frame, "reach_1"))
+
+
+@pytest.mark.parametrize("bad", [None, 3, "", "  ", "two\nlines", b"name"])
+def test_a_name_is_a_line_of_text(bad: object) -> None:
+    assert "name must be a line of text" in refusal(lambda: check_text(bad, "name"))
+
+
+def test_a_target_may_name_one_level_or_several() -> None:
+    target = check_target({"age": "young", "state": ["CA", "NY"]}, "target")
+    assert target == {"age": ("young",), "state": ("CA", "NY")}
+
+
+def test_no_target_is_an_empty_one() -> None:
+    assert check_target(None, "target") == {}
+
+
+@pytest.mark.parametrize("bad", ["age", ["age"], 3, {"age": None}, {"age": 25}])
+def test_a_target_of_another_form_is_refused(bad: object) -> None:
+    assert "target must be like" in refusal(lambda: check_target(bad, "target"))
+
+
+def test_the_axes_of_a_frame_are_its_columns_but_the_last() -> None:
+    assert axes_of(BY_STATE) == ("state",)
+    assert axes_of(0.3) == ()
+
+
+# --- sampling ------------------------------------------------------------------------------
+def test_a_number_is_the_same_in_every_draw_and_cell() -> None:
+    drawn = sampling().sample(0.25, "rate")
+    assert np.broadcast_to(drawn, (50, 3, 3)).ravel().tolist() == [0.25] * 450
+
+
+def test_a_law_varies_over_draws_and_is_shared_by_all_cells() -> None:
+    drawn = sampling().sample(beta(mean=0.2, sd=0.1), "rate")
+    assert drawn.shape == (50, 1, 1)
+    assert len(np.unique(drawn)) == 50
+
+
+def test_a_frozen_scipy_law_is_drawn_from_the_labels_own_stream() -> None:
+    law = stats.beta(4, 56)
+    expected = law.rvs(50, random_state=sampling().stream("rate"))
+    assert sampling().sample(law, "rate").ravel().tolist() == expected.tolist()
+
+
+@given(st.permutations([("CA", 0.1), ("NY", 0.2), ("unknown", 0.3)]))
+def test_the_order_of_a_frames_rows_does_not_matter(rows: list[tuple[str, float]]) -> None:
+    drawn = sampling().sample(pd.DataFrame(rows, columns=["state", "rate"]), "rate")
+    assert drawn[0, :, 0].tolist() == [0.1, 0.2, 0.3]
+
+
+def test_the_order_of_a_frames_axes_does_not_matter() -> None:
+    cells = [(s, a, i) for i, (s, a) in enumerate((s, a) for s in STATE.levels for a in AGE.levels)]
+    one = pd.DataFrame(cells, columns=["state", "age", "rate"])
+    other = one[["age", "state", "rate"]].iloc[::-1]
+    assert sampling().sample(one, "x").tolist() == sampling().sample(other, "x").tolist()
+    assert sampling().sample(one, "x")[0].ravel().tolist() == list(range(9))
+
+
+def test_a_frame_that_lacks_a_level_is_refused() -> None:
+    message = refusal(lambda: sampling().sample(BY_STATE.iloc[:2], "Weekly/reach_1"))
+    assert "Weekly/reach_1" in message
+    assert "`unknown` included; add the missing rows" in message
+
+
+def test_a_frame_that_gives_a_level_twice_is_refused() -> None:
+    twice = pd.concat([BY_STATE, BY_STATE.iloc[:1]])
+    assert "given twice; keep one row per cell" in refusal(lambda: sampling().sample(twice, "x"))
+
+
+def test_a_frame_with_a_strange_level_is_refused() -> None:
+    strange = BY_STATE.replace("NY", "New York")
+    message = refusal(lambda: sampling().sample(strange, "x"))
+    assert "'New York' is no level of state" in message
+    assert "CA, NY, unknown" in message
+
+
+def test_a_frame_by_an_axis_that_the_grid_lacks_is_refused() -> None:
+    strange = BY_STATE.rename(columns={"state": "province"})
+    assert "province" in refusal(lambda: sampling().sample(strange, "x"))
+
+
+def test_the_same_seed_and_label_give_the_same_draws() -> None:
+    law = lognormal(mean=1, sd=1)
+    assert sampling().sample(law, "a").tolist() == sampling().sample(law, "a").tolist()
+
+
+def test_another_label_gives_other_draws() -> None:
+    law = lognormal(mean=1, sd=1)
+    assert not np.isin(sampling().sample(law, "a"), sampling().sample(law, "b")).any()
+
+
+def test_another_seed_gives_other_draws() -> None:
+    law = lognormal(mean=1, sd=1)
+    assert not np.isin(sampling().sample(law, "a"), sampling(seed=8).sample(law, "a")).any()
+
+
+def test_a_labels_draws_do_not_depend_on_what_was_drawn_before() -> None:
+    law, shared = lognormal(mean=1, sd=1), sampling()
+    shared.sample(law, "b")
+    assert shared.sample(law, "a").tolist() == sampling().sample(law, "a").tolist()
+
+
+def test_draws_leave_the_global_random_state_alone() -> None:
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002 -- the global state is the point
+    sampling().sample(stats.beta(2, 3), "a")
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+@pytest.mark.parametrize(
+    ("draws", "seed"), [(0, 0), (-1, 0), (10**6 + 1, 0), (10.5, 0), ("10", 0), (10, -1), (10, 1.5)]
+)
+def test_impossible_draws_and_seeds_are_refused(draws: int, seed: int) -> None:
+    assert "draws must be a whole number" in refusal(lambda: sampling(draws=draws, seed=seed))
+
+
+def test_a_target_is_one_in_its_cells_and_zero_elsewhere() -> None:
+    inside = sampling().mask({"state": ("CA",), "age": ("young", "unknown")})
+    expected = np.zeros((3, 3))
+    expected[0, [0, 2]] = 1
+    assert np.broadcast_to(inside, (3, 3)).tolist() == expected.tolist()
+
+
+def test_without_a_target_everyone_is_inside() -> None:
+    assert np.broadcast_to(sampling().mask({}), (3, 3)).tolist() == np.ones((3, 3)).tolist()
