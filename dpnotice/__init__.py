@@ -49,7 +49,7 @@ _HOMES: Final = {
     "DpnoticeError": "dpnotice.errors",
 }
 
-__all__ = [  # noqa: RUF022 -- in order of use
+__all__ = [
     "Inquiry",
     "Purchases",
     "Ledger",
@@ -72,7 +72,7 @@ __all__ = [  # noqa: RUF022 -- in order of use
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 -- whatever the name stands for
+def __getattr__(name: str) -> Any:
     if name == "datasets":
         return import_module("dpnotice.datasets")
     if name in _HOMES:

@@ -26,7 +26,7 @@ app = typer.Typer(
 
 @app.callback(invoke_without_command=True)
 def _version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
     if version:
         typer.echo(__version__)
@@ -72,6 +72,7 @@ def answer(
 @app.command()
 def ledger(
     file: Annotated[Path, typer.Argument(help="The ledger.")],
+    *,
     create: Annotated[bool, typer.Option("--create", help="Make a new ledger.")] = False,
     epsilon_cap: Annotated[
         str | None, typer.Option(help="Most epsilon per retailer and matter.")
@@ -109,7 +110,7 @@ def main() -> None:
     try:
         app()
     except DpnoticeError as refusal:
-        print(f"dpnotice: {refusal}", file=sys.stderr)
+        typer.echo(f"dpnotice: {refusal}", err=True)
         sys.exit(1)
 
 

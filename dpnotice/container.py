@@ -18,6 +18,8 @@ from dpnotice.inquiry import MAX_HEADER
 MAGIC: Final = b"dpnotice release 1\n"
 MAX_FILE: Final = 96 * 2**20
 MAX_DEPTH: Final = 8
+_INTEGER_TEXT: Final = 17
+"""Characters of the longest count, -2^53."""
 _TRAILER: Final = len(b"sha256 \n") + 64
 
 
@@ -41,10 +43,8 @@ def write_once(path: Path, data: bytes) -> None:
     """Write through a private temporary file and a hard link, which never overwrites."""
     temporary = None
     try:
-        if path.exists():
-            if path.is_file() and path.read_bytes() == data:
-                return
-            raise FileExistsError
+        if path.is_file() and path.read_bytes() == data:
+            return
         handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -125,7 +125,12 @@ def _open(data: bytes) -> tuple[bytes, bytes]:
             code="INTEGRITY",
         )
     line, newline, rest = body[len(MAGIC) :].partition(b"\n")
-    if not newline or not line.isdigit() or len(line) > 8 or line.startswith(b"0"):
+    if (
+        not newline
+        or not line.isdigit()
+        or len(line) > len(str(MAX_HEADER))
+        or line.startswith(b"0")
+    ):
         raise ReleaseError("the header's length is not a plain number", code="LENGTH")
     length = int(line)
     if length > MAX_HEADER or rest[length : length + 1] != b"\n":
@@ -162,8 +167,8 @@ def _refuse(_text: str) -> None:
 
 
 def _short_int(text: str) -> int:
-    if len(text) > 17:
-        raise ReleaseError("the header holds an integer of more than 17 characters", code="NUMBER")
+    if len(text) > _INTEGER_TEXT:
+        raise ReleaseError("the header holds a longer integer than any count", code="NUMBER")
     return int(text)
 
 

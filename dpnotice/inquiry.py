@@ -28,13 +28,14 @@ from dpnotice.inquiry_file import (
     PrivacyFile,
     TableFile,
 )
-from dpnotice.products import ProductList, canonical_sha256, read_products
 from dpnotice.privacy import NoiseLaw, PrivacyLoss, PrivacyUnit, exact_decimal
+from dpnotice.products import ProductList, canonical_sha256, read_products
 
 UNKNOWN: Final = "unknown"
 CONTACT: Final = "contact"
 MAX_RELEASED_CELLS: Final = 10**6
 MAX_AXES: Final = 24
+MAX_LEVEL_TEXT: Final = 64
 MAX_CROSS_CELLS: Final = 2**24
 MAX_JSON_CELLS: Final = 2**18
 """Above this many cells the tables of a release travel as one raw part instead of JSON."""
@@ -266,8 +267,10 @@ class Inquiry:
             first = refusal.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             raise InquiryError(f"the inquiry's field {place!r}: {first['msg']}") from None
-        listed = isinstance(read.axes, list)
-        axes = [(a.name, a.levels) for a in read.axes] if listed else read.axes.items()
+        if isinstance(read.axes, dict):
+            axes = list(read.axes.items())
+        else:
+            axes = [(axis.name, axis.levels) for axis in read.axes]
         return cls(
             name=read.name,
             title=_one_line(read.title),
@@ -319,7 +322,7 @@ class Inquiry:
 
 # --- reading the parts ---------------------------------------------------------------------
 def _is_level(text: str) -> bool:
-    return 1 <= len(text) <= 64 and text.isprintable() and text.strip() == text
+    return 1 <= len(text) <= MAX_LEVEL_TEXT and text.isprintable() and text.strip() == text
 
 
 def _plain(value: Decimal) -> str:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from dpnotice.privacy import NoiseLaw
 
-
 MATTER_NAME: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 

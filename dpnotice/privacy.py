@@ -20,6 +20,10 @@ NANO: Final = 10**9
 MIN_SCALE: Final = 1e-9
 MAX_SCALE: Final = 2.0**53
 """Scales outside these ends are no noise, or more than any count: a file with one is refused."""
+SMOOTH_GAUSSIAN: Final = 2.0
+"""Scale from which the discrete Gaussian's moments are the normal's to rounding."""
+_NO_NOISE: Final = 350.0
+"""1/(2 scale) beyond which the variance is below the smallest float."""
 WIDE_GAUSSIAN: Final = 500.0
 """Scale above which the discrete Gaussian's quantiles are the normal's, to the person."""
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -214,8 +218,8 @@ class Noise:
         """Exact variance in people squared: 1/(2 sinh^2(1/(2 scale))) for the Laplace law."""
         if self.is_laplace:
             half = 0.5 / self.scale
-            return 0.0 if half > 350 else 0.5 / math.sinh(half) ** 2
-        if self.scale >= 2:  # equal to sigma^2 to rounding from here on
+            return 0.0 if half > _NO_NOISE else 0.5 / math.sinh(half) ** 2
+        if self.scale >= SMOOTH_GAUSSIAN:
             return self.scale**2
         return self._gaussian_moment(2)
 
@@ -228,8 +232,8 @@ class Noise:
     def excess_kurtosis(self) -> float:
         """Fourth cumulant over squared variance: 3 + 1/v for Laplace, near 0 for Gaussian."""
         if self.is_laplace:
-            return 3 + 1 / self.variance
-        if self.scale >= 2:
+            return 3 + 1 / self.variance if self.variance else 0.0
+        if self.scale >= SMOOTH_GAUSSIAN:
             return 0.0
         return self._gaussian_moment(4) / self.variance**2 - 3
 
@@ -237,7 +241,7 @@ class Noise:
         """Sum z^power P(z) of the discrete Gaussian over +-20 scales."""
         masses = [math.exp(-z * z / (2 * self.scale**2)) for z in range(self._far)]
         total = 2 * sum(masses) - masses[0]
-        return 2 * sum(z**power * mass for z, mass in enumerate(masses)) / total
+        return float(2 * sum(z**power * mass for z, mass in enumerate(masses)) / total)
 
     @property
     def _far(self) -> int:

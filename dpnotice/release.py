@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 TABLES_PART: Final = "tables"
+RETAILER_LENGTH: Final = 64
 RETAILER_NAME: Final = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 """At most 64 characters, and no dot at an end or beside another."""
 _HASH: Final = r"^[0-9a-f]{64}$"
@@ -65,7 +66,7 @@ class _Header(_Strict):
     """The header of format 1. Fields may be added by a later format, never removed or redefined."""
 
     format: Annotated[int, Field(ge=1, le=1)]
-    retailer: Annotated[str, Field(pattern=RETAILER_NAME, max_length=64)]
+    retailer: Annotated[str, Field(pattern=RETAILER_NAME, max_length=RETAILER_LENGTH)]
     inquiry: dict[str, Any]
     neighbours: Literal["add or remove one buyer"]
     attempt: Annotated[int, Field(ge=0, le=10**6)]
@@ -301,19 +302,19 @@ def _fields(header: _Header, raw: bytes) -> dict[str, Any]:
     if listed != list(inquiry.tables):
         raise ReleaseError("the tables are not those of the inquiry, in order", code="TABLES")
     cells = _cells(header, inquiry, raw)
-    return dict(
-        retailer=header.retailer,
-        inquiry=inquiry,
-        tables={
+    return {
+        "retailer": header.retailer,
+        "inquiry": inquiry,
+        "tables": {
             of: NoisyTable(counts=counts.reshape(inquiry.shape(of)), noise=_noise(table.noise))
             for of, counts, table in zip(inquiry.tables, cells, header.tables, strict=True)
         },
-        attempt=header.attempt,
-        date=date.fromisoformat(header.date),
-        ledger_sequence=header.ledger.sequence,
-        ledger_head=header.ledger.head,
-        versions=header.versions,
-    )
+        "attempt": header.attempt,
+        "date": date.fromisoformat(header.date),
+        "ledger_sequence": header.ledger.sequence,
+        "ledger_head": header.ledger.head,
+        "versions": header.versions,
+    }
 
 
 def _noise(noise: _NoiseFile) -> Noise:
@@ -330,7 +331,7 @@ def _cells(header: _Header, inquiry: Inquiry, raw: bytes) -> list[Counts]:
         raise ReleaseError("the parts are not those that the header states", code="PARTS")
     if (sum(sizes) > MAX_JSON_CELLS) != bool(raw):
         raise ReleaseError("the counts are not where this many cells belong", code="PARTS")
-    if raw and len(raw) != 8 * sum(sizes) or inside and [*map(len, inside)] != sizes:
+    if (raw and len(raw) != 8 * sum(sizes)) or (inside and [*map(len, inside)] != sizes):
         raise ReleaseError("a table does not have one count per cell", code="CELLS")
     if raw:
         return np.split(np.frombuffer(raw, dtype="<i8").astype(np.int64), np.cumsum(sizes)[:-1])

@@ -62,7 +62,7 @@ def capped_nonreach(
         )
         blank += share * shows_nothing**number
     nonreach = 1 - c[:, 0] + c[:, 0] * (blank @ (weights / 2))
-    return nonreach.reshape(arrays[0].shape)
+    return np.asarray(nonreach.reshape(arrays[0].shape))
 
 
 def _intensity(

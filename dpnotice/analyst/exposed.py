@@ -5,6 +5,7 @@ Within a cell direct and published notice are independent; over retailers withou
 a pair of ends.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from dpnotice.analyst.counts import Names
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.members import LEVEL, ClassEstimate
 from dpnotice.analyst.overlap import highest_ratio, lowest_ratio
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling, Uniform
@@ -75,14 +76,14 @@ class Exposed:
             self.media_least,
             join="disjoint",
         )
-        first, last = (x if x.ndim == 2 else np.stack([x, x], axis=1) for x in (low, high))
+        first, last = (x if x.ndim > 1 else np.stack([x, x], axis=1) for x in (low, high))
         return np.stack([first[:, 0], last[:, 1]], axis=1)
 
     def _ends(self, chance: Floats, direct: Floats, media: Floats, *, join: str) -> Floats:
         if len(self.buyers) == 1:
             total = np.sum(self.buyers[0], axis=1)
             reached = np.sum(self.buyers[0] * chance[0], axis=1)
-            return np.clip(reached / np.where(total > 0, total, np.nan), 0.0, 1.0)
+            return np.asarray(np.clip(reached / np.where(total > 0, total, np.nan), 0.0, 1.0))
         belongs = [self.group == number for number in range(len(self.floor))]
         # A person known to every retailer, in the best cell of each, is reached at most so much.
         least = np.stack([np.min(direct[..., cells], axis=2) for cells in belongs], axis=2)
@@ -100,16 +101,54 @@ class Exposed:
 def grid(
     plan: NoticePlan, members: ClassEstimate, draws: int, seed: int, extra: Names = ()
 ) -> Sampling:
+    """Return the grid of the axes by which a plan's figures vary, and of any extra ones.
+
+    Raises:
+        PlanError: the plan names axes, levels or retailers that the class does not have.
+    """
     plan.check_fits(members)
     used = {*plan.axes, *extra}
     axes = tuple(axis for name, axis in members.axes.items() if name in used)
     return Sampling(axes=axes, draws=draws, seed=seed)
 
 
+def count_draws(members: ClassEstimate, names: Names, sampling: Sampling) -> Floats:
+    """Return draws of every retailer's buyers by the cells of a marginal.
+
+    Returns:
+        (retailers, draws, *sizes), signed.
+    """
+    return np.stack(
+        [
+            retailer.draws(names, sampling.draws, sampling.stream(f"counts/{retailer.retailer}"))
+            for retailer in members.retailers
+        ]
+    )
+
+
+def least_members(members: ClassEstimate, names: Names, level: float = LEVEL) -> Floats:
+    """Return lower limits, simultaneous at `level`, of the persons in each cell.
+
+    The persons of a cell are at least the buyers of any one retailer in it.
+
+    Returns:
+        Shape of the marginal, 0 or more.
+    """
+    limits = []
+    cells = math.prod(len(members.axes[name]) for name in names)
+    each = 1 - (1 - level) * 2 / (cells * len(members.retailers))  # one-sided, Bonferroni
+    for retailer in members.retailers:
+        values = retailer.marginal(names)
+        unit = np.zeros_like(values)
+        unit.flat[0] = 1.0  # the cells of a marginal share one law of error
+        limits.append(values - retailer.query(names, unit)[1].half_width(each))
+    return np.asarray(np.maximum(np.max(limits, axis=0), 0.0))
+
+
 def lay(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed:
     """Lay a plan over a class."""
     names = tuple(axis.name for axis in sampling.axes)
-    buyers = members.count_draws(names, sampling)
+    buyers = count_draws(members, names, sampling)
     cells = int(np.prod(sampling.shape))
     persons = tuple(name for name in names if name != CONTACT)
     places = np.indices(sampling.shape).reshape(len(names), cells)
@@ -127,7 +166,7 @@ def lay(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed
         media_least=_flat(least, sampling),
         gross=_flat(gross, sampling),
         group=group,
-        floor=members.least_members(persons).reshape(-1),
+        floor=least_members(members, persons).reshape(-1),
     )
 
 

@@ -28,7 +28,7 @@ _NEARLY_NORMAL: Final = 0.3
 _DUST: Final = 1e-9
 
 
-def check_level(level: object) -> float:
+def check_level(level: float) -> float:
     """Return a confidence level, or refuse what is not a fraction strictly between 0 and 1.
 
     Raises:

@@ -25,6 +25,7 @@ from dpnotice.analyst.rates import (
 )
 from dpnotice.errors import PlanError
 
+_DUST: Final = 1e-12
 PRINTED_ROUNDING: Final = 0.005
 """Published reach is printed to whole percents; R2 may miss its range by half of one."""
 
@@ -337,13 +338,13 @@ def nbd_nonreach(mean: Floats, cap: Floats, dispersion: Floats) -> Floats:
     """Return P(no exposure) = 1 - c + c (1 + m / (c r))^-r, with c = 0 reaching nobody."""
     online = np.where(cap > 0, cap, 1.0)
     r = np.maximum(dispersion, 1e-9)
-    return 1 - cap + cap * np.exp(-r * np.log1p(mean / (online * r)))
+    return np.asarray(1 - cap + cap * np.exp(-r * np.log1p(mean / (online * r))))
 
 
 def _correlation(reach_1: Floats, reach_2: Floats) -> Floats:
     spread = reach_1 * (1 - reach_1)
     rho = (2 * reach_1 - reach_1**2 - reach_2) / np.where(spread > 0, spread, 1.0)
-    return np.clip(np.where(spread > 0, rho, 0.0), 0.0, 1.0)
+    return np.asarray(np.clip(np.where(spread > 0, rho, 0.0), 0.0, 1.0))
 
 
 def _check_admissible(name: str, one: Floats, two: Floats) -> None:
@@ -356,7 +357,7 @@ def _check_admissible(name: str, one: Floats, two: Floats) -> None:
             f"{name}: reach_2 must lie between reach_1 and 2 reach_1 - reach_1^2, that is from "
             f"{r1:.3f} to {2 * r1 - r1**2:.3f}, got {r2:.3f}; check that both are of one universe"
         )
-    if np.any(miss > 1e-12):
+    if np.any(miss > _DUST):
         warnings.warn(
             f"{name}: reach_2 is outside its range by rounding; moved to its end", stacklevel=3
         )

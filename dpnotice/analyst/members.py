@@ -4,7 +4,6 @@ In: releases of one question. Out: `ClassEstimate`. One release gives points; se
 sketches give bounds only, since nothing in the files says which buyers are the same people.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations, groupby, product
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 LEVEL: Final = 0.95
 _DRAWS: Final = 20_000
 _SEED: Final = 0
+_MOST_SETS: Final = 5
+"""Retailers up to which every set of them is listed, and not only pairs."""
 _BOUNDS_NOTE: Final = "bounds: the overlap between retailers is not known"
 _UNDETERMINED: Final = "cannot be determined from this release: the count is not separated from 0"
 
@@ -240,7 +241,7 @@ class ClassEstimate:
             retailers, size (of the set), estimate, lower, upper, level, unit.
         """
         buyers = self._buyers(check_level(level))
-        sizes = range(1, len(buyers) + 1) if len(buyers) <= 5 else (1, 2)
+        sizes = range(1, len(buyers) + 1) if len(buyers) <= _MOST_SETS else (1, 2)
         rows = []
         for size in sizes:
             for chosen in combinations(buyers, size):
@@ -265,39 +266,6 @@ class ClassEstimate:
         drawn = ends[:, 0] if len(self.retailers) == 1 else ends
         drawn.flags.writeable = False
         return drawn
-
-    def count_draws(self, names: Names, sampling: Sampling) -> Floats:
-        """Return draws of every retailer's buyers by the cells of a marginal.
-
-        Returns:
-            (retailers, draws, *sizes), signed.
-        """
-        return np.stack(
-            [
-                retailer.draws(
-                    names, sampling.draws, sampling.stream(f"counts/{retailer.retailer}")
-                )
-                for retailer in self.retailers
-            ]
-        )
-
-    def least_members(self, names: Names, level: float = LEVEL) -> Floats:
-        """Return lower limits, simultaneous at `level`, of the persons in each cell.
-
-        The persons of a cell are at least the buyers of any one retailer in it.
-
-        Returns:
-            Shape of the marginal, 0 or more.
-        """
-        limits = []
-        cells = math.prod(len(self.axes[name]) for name in names)
-        each = 1 - (1 - level) * 2 / (cells * len(self.retailers))  # one-sided, Bonferroni
-        for retailer in self.retailers:
-            values = retailer.marginal(names)
-            unit = np.zeros_like(values)
-            unit.flat[0] = 1.0  # the cells of a marginal share one law of error
-            limits.append(values - retailer.query(names, unit)[1].half_width(each))
-        return np.maximum(np.max(limits, axis=0), 0.0)
 
     def summary(self) -> "pd.DataFrame":
         """Return size, buyers per retailer, and shares of every level that can be estimated."""
@@ -361,7 +329,7 @@ class ClassEstimate:
         shares = []
         for name, axis in self.axes.items():
             if all((name,) in retailer.precision for retailer in self.retailers):
-                shares += [self.share(**{name: level}) for level in axis.levels]
+                shares += [self.share(level=LEVEL, **{name: level}) for level in axis.levels]
         return shares
 
     def _ordered(self, names: Iterable[str]) -> Names:
@@ -396,14 +364,14 @@ class ClassEstimate:
             for i, (value, noise) in enumerate(found)
         ]
         ends = np.stack([np.max(known, axis=0), np.sum(known, axis=0)], axis=1)
-        return ends * self.members_per_known_buyer(sampling)[:, np.newaxis]
+        return np.asarray(ends * self.members_per_known_buyer(sampling)[:, np.newaxis])
 
     def members_per_known_buyer(self, sampling: Sampling) -> Floats:
         """Return draws of h / (1 - theta), shape (draws,) or (1,)."""
         theta = sampling.sample(0.0 if self.outside is None else self.outside, "outside")
         h = 1.0 if self.users_per_buyer is None else self.users_per_buyer
         users = sampling.sample(h, "users_per_buyer")
-        return (np.maximum(users, 1.0) / (1 - theta)).reshape(-1)
+        return np.asarray(np.maximum(users, 1.0) / (1 - theta)).reshape(-1)
 
 
 def _numbers(estimate: Estimate) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import reduce
 from operator import add
 
 import numpy as np
+import numpy.typing as npt
 
 from dpnotice.analyst.intervals import Counted, Floats, count_interval
 
@@ -45,7 +46,7 @@ def lowest_ratio(buyers: Floats, chance: Floats) -> Floats:
 
 
 def highest_ratio(
-    buyers: Floats, chance: Floats, best: Floats, floor: Floats, group: Floats
+    buyers: Floats, chance: Floats, best: Floats, floor: Floats, group: npt.NDArray[np.intp]
 ) -> Floats:
     """Return the greatest reach that any overlap allows.
 

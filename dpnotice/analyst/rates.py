@@ -323,7 +323,7 @@ def _checked(value: Quantity, field: str, ends: tuple[float, float], rule: str) 
 
 
 def _check_frame(frame: Any, field: str) -> None:
-    numeric = frame.shape[1] >= 2 and frame.dtypes.iloc[-1].kind in "fiu"
+    numeric = frame.shape[1] > 1 and frame.dtypes.iloc[-1].kind in "fiu"
     if not numeric or not len(frame) or frame.iloc[:, -1].isna().any():
         raise PlanError(
             f"{field}: a frame has a column per axis and the figures in its last column, "

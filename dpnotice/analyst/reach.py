@@ -196,7 +196,7 @@ class ReachEstimate:
         estimates = []
         for number, name in enumerate(self.members.axes[axis].levels):
             cells = exposed.only(level_of == number, whole_groups=axis != CONTACT)
-            size = self.members.count(**{axis: name})
+            size = self.members.count(level=LEVEL, **{axis: name})
             drawn = _realised(cells, self.members, sampling, size)
             part = _estimate(drawn, f"reach within {axis}", name, level)
             estimates.append(part if self._separate(axis, name) else _blurred(part))
@@ -257,9 +257,9 @@ def _with_outside(
     per_buyer = 1.0 if members.users_per_buyer is None else members.users_per_buyer
     theta = plain.sample(outside, "outside")
     h = np.maximum(plain.sample(per_buyer, "users_per_buyer"), 1.0)
-    if known.ndim == 2:
+    if known.ndim > 1:
         theta, h = theta[:, np.newaxis], h[:, np.newaxis]
-        media = media if media.ndim == 2 else np.stack([media, media], axis=1)
+        media = media if media.ndim > 1 else np.stack([media, media], axis=1)
     return np.asarray(((1 - theta) * known + (theta + h - 1) * media) / h)
 
 
@@ -296,7 +296,7 @@ def _quantiles(draws: Floats, level: float) -> tuple[float, float]:
 
 def _estimate(draws: Floats, quantity: str, segment: str, level: float) -> Estimate:
     lower, upper = _quantiles(draws, level)
-    both = draws.ndim == 2
+    both = draws.ndim > 1
     return Estimate(
         quantity=quantity,
         segment=segment,

@@ -35,7 +35,9 @@ def load_releases(source: str | Path | Iterable[str | Path]) -> tuple[Release, .
 def _matching(item: str | Path) -> list[str]:
     """Return the file of that very name, else what the glob matches, else the name, to refuse."""
     literal = [str(item)]
-    return literal if Path(item).is_file() else sorted(glob(str(item))) or literal
+    if Path(item).is_file():
+        return literal
+    return sorted(glob(str(item))) or literal  # noqa: PTH207 -- Path.glob takes no absolute pattern
 
 
 def together(releases: Iterable[Release]) -> tuple[Release, ...]:

@@ -24,7 +24,8 @@ INCOMES: Final = (
     "Under 15K", "15-24K", "25-34K", "35-49K", "50-74K", "75-99K", "100-124K", "125-149K",
     "150-174K", "175-199K", "200-249K", "250K+",
 )  # fmt: skip
-_TABLES: Final = ([], ["contact"], ["age", "contact"], ["income"])
+MOST_RETAILERS: Final = 20
+_TABLES: Final[tuple[list[str], ...]] = ([], ["contact"], ["age", "contact"], ["income"])
 _COLUMNS: Final = {
     "buyer": "household_id",
     "product": "product_id",
@@ -58,8 +59,10 @@ def complete_journey(
     Raises:
         DatasetError: the data package is not installed, or an argument is out of its range.
     """
-    if not isinstance(retailers, int) or not 1 <= retailers <= 20:
-        raise DatasetError(f"retailers must be a whole number from 1 to 20, got {retailers!r}")
+    if not isinstance(retailers, int) or not 1 <= retailers <= MOST_RETAILERS:
+        raise DatasetError(
+            f"retailers must be a whole number from 1 to {MOST_RETAILERS}, got {retailers!r}"
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with _connected() as data:
@@ -74,7 +77,7 @@ def complete_journey(
         sources = {name: str(folder / f"{name}.parquet") for name in names}
         for number, path in enumerate(sources.values()):
             data.execute(
-                f"COPY (SELECT * FROM sales WHERE store_id % {retailers} = {number}) "
+                f"COPY (SELECT * FROM sales WHERE store_id % {retailers} = {number}) "  # noqa: S608 -- numbers, and a quoted path
                 f"TO '{_quoted(path)}' (FORMAT parquet)"
             )
         truth = _truth(data, category, names)
@@ -140,7 +143,7 @@ def store_visits(households: Sequence[int], *, weeks: Sequence[int], stores: int
     seen[
         np.searchsorted(chosen, found["household_id"][kept]),
         [place[store] for store in found["store_id"][kept].tolist()],
-        found["week"][kept] - span[0],
+        np.asarray(found["week"])[kept] - span[0],
     ] = True
     return Visits(stores=tuple(ranked), weeks=tuple(weeks), seen=seen)
 
@@ -156,7 +159,7 @@ def _connected() -> duckdb.DuckDBPyConnection:
     files = Path(spec.submodule_search_locations[0]) / "data"
     for name in ("transactions", "products", "demographics", "campaigns"):
         path = _quoted(str(files / f"{name}.parquet"))
-        data.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")
+        data.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet('{path}')")  # noqa: S608 -- names of our own, a quoted path
     data.execute(
         "CREATE VIEW sales AS SELECT household_id, store_id, product_id, "
         "transaction_timestamp AS purchased_at, age, income, "
@@ -169,7 +172,7 @@ def _connected() -> duckdb.DuckDBPyConnection:
 def _truth(data: duckdb.DuckDBPyConnection, category: str, names: Sequence[str]) -> dict[str, Any]:
     """Count the class with the names open, by plain sets and not by the project's own query."""
     bought = data.execute(
-        f"SELECT DISTINCT household_id, store_id % {len(names)}, contact FROM sales "
+        f"SELECT DISTINCT household_id, store_id % {len(names)}, contact FROM sales "  # noqa: S608 -- a number
         "SEMI JOIN (SELECT product_id FROM products WHERE product_category = ?) "
         "USING (product_id) ORDER BY 1, 2",
         [category],

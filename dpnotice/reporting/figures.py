@@ -72,6 +72,8 @@ def _intervals(data: dict[str, Any], ax: "Axes") -> None:
     """Points with intervals, or ranges where there is no point; a cross marks the truth."""
     for row, entry in enumerate(reversed(data["series"])):
         low, high, point = entry["lower"], entry["upper"], entry["estimate"]
+        if point is not None:  # an estimate may fall below what is possible; its mark stays inside
+            point = min(max(point, low), high)
         ax.plot(
             [low, high],
             [row, row],
@@ -98,9 +100,14 @@ def _intervals(data: dict[str, Any], ax: "Axes") -> None:
 def _curve(data: dict[str, Any], ax: "Axes") -> None:
     """Lines, each with its own style and a label at its end."""
     for number, entry in enumerate(data["series"]):
-        style = {"color": _COLOURS[number % 4], "linestyle": _LINES[number % 4]}
+        style: dict[str, Any] = {"color": _COLOURS[number % 4], "linestyle": _LINES[number % 4]}
         if entry.get("points"):
-            style = {"color": INK, "linestyle": "", "marker": "x", "markeredgewidth": 2}
+            style = {
+                "color": INK,
+                "linestyle": "",
+                "marker": "x",
+                "markeredgewidth": 2,
+            }
         ax.plot(entry["x"], entry["y"], label=entry["label"], **style)
     ax.set_xlabel(data["x"], parse_math=False)
     ax.set_ylabel(data["y"], parse_math=False)

@@ -7,12 +7,21 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dpnotice.reporting import wording
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_UNITS: Final = {
+    "reach": "fraction",
+    "lower": "fraction",
+    "upper": "fraction",
+    "probability_at_least": "fraction",
+    "cost_usd": "USD",
+}
+"""Units of the columns of a comparison, which has no column `unit`."""
 
 
 def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
@@ -78,12 +87,10 @@ def _list(lines: Sequence[str]) -> str:
 
 
 def _shown(name: str, value: object, unit: str) -> str:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
+    if value is None or isinstance(value, (str, bool)) or not isinstance(value, (int, float)):
         return "" if value is None else str(value)
     if math.isnan(value):
         return "bounds only" if name in {"estimate", "reach"} else "not given"
     if name == "level":
         return wording.percent(value)
-    if unit == "fraction" or name in {"reach", "lower", "upper"} and not unit:
-        return wording.percent(value, digits=1)
-    return wording.dollars(value) if unit == "USD" or name == "cost_usd" else wording.number(value)
+    return wording.figure(value, unit or _UNITS.get(name, ""))

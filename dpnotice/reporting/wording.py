@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _STEPS: Final = (1, 2, 5)
+_SURE: Final = 0.01
 _DUST: Final = 1e-9
 _NORMAL_WIDTH: Final = 3.92
 """Width of a normal 95 % interval in s.d.: turns an interval into the s.d. that sets the step."""
@@ -75,9 +76,9 @@ def probability(value: float) -> str:
     >>> probability(1.0)
     'above 99%'
     """
-    if value > 0.99:
+    if value > 1 - _SURE:
         return "above 99%"
-    return "below 1%" if value < 0.01 else percent(value)
+    return "below 1%" if value < _SURE else percent(value)
 
 
 def figure(value: float, unit: str) -> str:
@@ -119,8 +120,8 @@ def size_sentence(size: Mapping[str, Any], population: str, retailers: int) -> s
     if not middle:
         low, _, high = ends.partition(" to ")
         return (
-            f"There are at least {low} and at most {high} {known} ({level} confidence); the overlap "
-            "between retailers is not known, so no single figure is given."
+            f"There are at least {low} and at most {high} {known} ({level} confidence); "
+            "the overlap between retailers is not known, so no single figure is given."
         )
     return f"We estimate {middle} {known} ({level} interval {ends})."
 
@@ -131,9 +132,9 @@ def reach_sentence(reach: Mapping[str, Any], population: str) -> str:
     if not middle:
         low, _, high = ends.partition(" to ")
         return (
-            f"Between {low} and {high} of {population} ({level} confidence) would be exposed to the "
-            f'notice of plan "{reach["segment"]}" at least once; the overlap between retailers is '
-            "not known."
+            f"Between {low} and {high} of {population} ({level} confidence) would be exposed to "
+            f'the notice of plan "{reach["segment"]}" at least once; the overlap between '
+            "retailers is not known."
         )
     return (
         f"We estimate that {middle} of {population} ({level} interval {ends}) would be exposed to "
@@ -154,12 +155,13 @@ def plan_sentence(reach: Mapping[str, Any], population: str, records: Mapping[st
 def privacy_card(facts: Mapping[str, Any]) -> str:
     """Return the page on what a release says and costs."""
     inquiry = facts["inquiry"]
+    start, end = inquiry["period"]
     lines = [
         f"WHAT LEAVES {facts['retailer'].upper()}: ONE FILE",
         "",
         f"Matter      {inquiry['title']} ({inquiry['name']})",
-        f"Question    buyers of {inquiry['products']['count']:,} products from "
-        f"{inquiry['period'][0]} to the day before {inquiry['period'][1]} ({inquiry['timezone']})",
+        f"Question    buyers of {inquiry['products']['count']:,} products from {start} to the day",
+        f"            before {end} ({inquiry['timezone']})",
         f"            SHA-256 of the question {facts['digest']}",
         f"Answered    {facts['date']}, attempt {facts['attempt']}",
         f"File        SHA-256 {facts['sha256']}",
@@ -187,11 +189,11 @@ def _promise(facts: Mapping[str, Any]) -> list[str]:
     ]
     if facts["measure"] == "epsilon":
         epsilon = float(loss)
+        tenth, half = (percent(_after(prior, epsilon)) for prior in (0.1, 0.5))
         lines += [
             f"Privacy loss: epsilon {loss}, all tables together. From this file nobody's odds that",
-            f"a given person is a buyer change by more than a factor of {math.exp(epsilon):.2f}: a "
-            f"belief of 10% to at most",
-            f"{percent(_after(0.1, epsilon))}, of 50% to at most {percent(_after(0.5, epsilon))}.",
+            f"a given person is a buyer change by more than a factor of {math.exp(epsilon):.2f}:",
+            f"a belief of 10% to at most {tenth}, a belief of 50% to at most {half}.",
         ]
     else:
         lines.append(f"Privacy loss: rho {loss} (zero-concentrated), all tables together.")
@@ -204,8 +206,7 @@ def _promise(facts: Mapping[str, Any]) -> list[str]:
 
 
 def _after(prior: float, epsilon: float) -> float:
-    odds = math.exp(epsilon) * prior / (1 - prior)
-    return odds / (1 + odds)
+    return 1 / (1 + math.exp(-epsilon) * (1 - prior) / prior)
 
 
 def _parts(estimate: Mapping[str, Any]) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from typing import Final
 
 from dpnotice.errors import DpnoticeError, LedgerError, PurchasesError
 from dpnotice.inquiry import Inquiry
-from dpnotice.release import RETAILER_NAME, NoisyTable, Release
+from dpnotice.release import RETAILER_LENGTH, RETAILER_NAME, NoisyTable, Release
 from dpnotice.retailer import counting, mechanism
 from dpnotice.retailer.ledger import Debit, Ledger, open_debit
 from dpnotice.retailer.purchases import Purchases
@@ -70,14 +70,14 @@ def answer(
     except DpnoticeError as refusal:
         failure = refusal
     except Exception as refusal:  # noqa: BLE001 -- an engine's error may quote the data
-        _log.error("answer stopped: %s", type(refusal).__name__)  # noqa: TRY400 -- no traceback: it holds values
+        _log.error("answer stopped: %s", type(refusal).__name__)
         traceback.clear_frames(refusal.__traceback__)
         failure = PurchasesError(_code(refusal))
     failure.__context__ = failure.__cause__ = None  # what went before could quote the data
     raise failure.with_traceback(None)
 
 
-def _answer(  # noqa: PLR0913 -- the public call's arguments, checked
+def _answer(
     inquiry: Inquiry,
     purchases: Purchases,
     retailer: str,
@@ -149,8 +149,12 @@ def _code(refusal: Exception) -> str:
     return "SOURCE_CORRUPT" if reading or isinstance(refusal, (OSError, ValueError)) else "INTERNAL"
 
 
-def _checked(retailer: object) -> str:
-    fits = isinstance(retailer, str) and len(retailer) <= 64 and re.match(RETAILER_NAME, retailer)
+def _checked(retailer: str) -> str:
+    fits = (
+        isinstance(retailer, str)
+        and len(retailer) <= RETAILER_LENGTH
+        and re.match(RETAILER_NAME, retailer)
+    )
     if not fits or retailer.endswith("\n"):
         raise PurchasesError("BAD_NAME", field="retailer")
     return retailer

@@ -96,7 +96,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._connected() as connection:
+        with _connected(self._path) as connection:
             genesis = _checked_chain(connection)
         self.measure: str = genesis["measure"]
         self.cap = Decimal(genesis["cap"])
@@ -140,9 +140,7 @@ class Ledger:
                 f"cannot create the file: {refusal.strerror}", code="LEDGER_WRITE"
             ) from None
         body = json.dumps({"cap": str(loss.value), "measure": loss.measure}).encode()
-        ledger = cls.__new__(cls)
-        ledger._path = path
-        with ledger._connected() as connection, _writing(connection):
+        with _connected(path) as connection, _writing(connection):
             for statement in _SCHEMA:
                 connection.execute(statement)
             _append(connection, "genesis", account="", request="", attempt=0, cost=0, body=body)
@@ -165,13 +163,13 @@ class Ledger:
 
     def remaining(self, inquiry: Inquiry, retailer: str) -> Decimal:
         """Return what is left in the account of this retailer, unit and matter."""
-        with self._connected() as connection:
+        with _connected(self._path) as connection:
             return self.cap - _spent(connection, _account(inquiry, retailer))
 
     def accounts(self) -> tuple[Account, ...]:
         """Return every account that was ever debited, with what is spent and left."""
         query = "SELECT account, sum(cost) FROM entry WHERE kind = 'debit' GROUP BY account"
-        with self._connected() as connection:
+        with _connected(self._path) as connection:
             rows = connection.execute(query + " ORDER BY account").fetchall()
         return tuple(
             Account(
@@ -192,7 +190,7 @@ class Ledger:
             "SELECT attempt, kind, body FROM entry WHERE request = ? AND seq > 0 "
             "ORDER BY seq DESC LIMIT 1"
         )
-        with self._connected() as connection:
+        with _connected(self._path) as connection:
             row = connection.execute(query, (request,)).fetchone()
         if row is None:
             return 0, "new", b""
@@ -204,7 +202,7 @@ class Ledger:
         Raises:
             LedgerError: ``BUDGET_EXCEEDED`` or ``MEASURE``.
         """
-        with self._connected() as connection:
+        with _connected(self._path) as connection:
             self._affordable(connection, inquiry, retailer)
 
     def debit(self, inquiry: Inquiry, retailer: str, *, request: str, attempt: int) -> Debit:
@@ -214,7 +212,7 @@ class Ledger:
             LedgerError: ``BUDGET_EXCEEDED`` with spent, asked and cap; ``BUDGET_OPEN`` where this
                 attempt was debited already; ``LEDGER_BUSY``; ``LEDGER_WRITE``.
         """
-        with self._connected() as connection, _writing(connection):
+        with _connected(self._path) as connection, _writing(connection):
             self._affordable(connection, inquiry, retailer)
             taken = "SELECT 1 FROM entry WHERE kind = 'debit' AND request = ? AND attempt = ?"
             if connection.execute(taken, (request, attempt)).fetchone():
@@ -250,7 +248,7 @@ class Ledger:
 
     def _close(self, request: str, attempt: int, kind: str, body: bytes) -> None:
         query = "SELECT account FROM entry WHERE kind = 'debit' AND request = ? AND attempt = ?"
-        with self._connected() as connection, _writing(connection):
+        with _connected(self._path) as connection, _writing(connection):
             row = connection.execute(query, (request, attempt)).fetchone()
             account = row[0] if row else ""
             _append(
@@ -266,7 +264,7 @@ class Ledger:
     def _affordable(self, connection: sqlite3.Connection, inquiry: Inquiry, retailer: str) -> None:
         if inquiry.loss.measure != self.measure:
             raise LedgerError(
-                f"the ledger is kept in {self.measure} and the inquiry asks {inquiry.loss.measure}; "
+                f"the ledger keeps {self.measure} and the inquiry asks {inquiry.loss.measure}; "
                 f"use a ledger with {inquiry.loss.measure}_cap",
                 code="MEASURE",
             )
@@ -277,24 +275,6 @@ class Ledger:
                 "the cap cannot be raised, so ask for less or decline",
                 code="BUDGET_EXCEEDED",
             )
-
-    @contextmanager
-    def _connected(self) -> Iterator[sqlite3.Connection]:
-        """Open a connection of its own with the durable settings, read back."""
-        uri = f"{self._path.absolute().as_uri()}?mode=rw"
-        try:
-            with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
-                connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
-                journal = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
-                connection.execute("PRAGMA synchronous = EXTRA")
-                connection.execute("PRAGMA trusted_schema = OFF")
-                connection.execute("PRAGMA fullfsync = ON")
-                durable = connection.execute("PRAGMA synchronous").fetchone()[0]
-                if (journal, durable) != ("delete", 3):
-                    raise LedgerError("the durable settings are refused", code="LEDGER_WRITE")
-                yield connection
-        except sqlite3.Error as refusal:
-            raise _named(refusal) from None
 
 
 def open_debit(request: str) -> LedgerError:
@@ -325,6 +305,25 @@ def _account(inquiry: Inquiry, retailer: str) -> str:
 def _spent(connection: sqlite3.Connection, account: str) -> Decimal:
     query = "SELECT coalesce(sum(cost), 0) FROM entry WHERE kind = 'debit' AND account = ?"
     return Decimal(connection.execute(query, (account,)).fetchone()[0]) / NANO
+
+
+@contextmanager
+def _connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a connection of its own with the durable settings, read back."""
+    uri = f"{path.absolute().as_uri()}?mode=rw"
+    try:
+        with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
+            connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+            journal = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
+            connection.execute("PRAGMA synchronous = EXTRA")
+            connection.execute("PRAGMA trusted_schema = OFF")
+            connection.execute("PRAGMA fullfsync = ON")
+            durable = connection.execute("PRAGMA synchronous").fetchone()[0]
+            if (journal, durable) != ("delete", 3):
+                raise LedgerError("the durable settings are refused", code="LEDGER_WRITE")
+            yield connection
+    except sqlite3.Error as refusal:
+        raise _named(refusal) from None
 
 
 @contextmanager

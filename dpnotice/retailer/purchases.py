@@ -96,11 +96,8 @@ class Purchases:
             PurchasesError: a code and a fixed text; see :data:`dpnotice.errors.PURCHASES_RULES`.
         """
         if isinstance(self.source, Table):
-            (backend,) = self.source._find_backends()[0] or [None]
-            if backend is None:
-                raise PurchasesError("SOURCE_TYPE", field="source")
             _check_schema(self, self.source)
-            yield self.source, backend
+            yield self.source, self.source.get_backend()
             return
         with tempfile.TemporaryDirectory(prefix="dpnotice-") as spill:
             engine = _duckdb(spill)
@@ -169,13 +166,17 @@ def _paths(source: object) -> list[str]:
         raise PurchasesError("SOURCE_TYPE", field="source")
     if not all(isinstance(item, (str, Path)) for item in listed):
         raise PurchasesError("SOURCE_TYPE", field="source")
-    paths = [path for item in listed for path in (sorted(glob(str(item))) or [str(item)])]
+    paths = [path for item in listed for path in _matching(str(item))]
     if not all(Path(path).is_file() for path in paths):
         raise PurchasesError("SOURCE_MISSING", field="source")
     for suffix in _SUFFIXES:
         if all(path.endswith(suffix) for path in paths):
             return paths
     raise PurchasesError("SOURCE_FORMAT", field="source")
+
+
+def _matching(item: str) -> list[str]:
+    return sorted(glob(item)) or [item]  # noqa: PTH207 -- Path.glob takes no absolute pattern
 
 
 def _check_parts(schemas: Iterator[Any]) -> None:
@@ -205,8 +206,8 @@ def _check_schema(purchases: Purchases, table: Table) -> None:
 
 def _usable(field: str, kind: dt.DataType) -> bool:
     if field == "date":
-        return kind.is_date() or kind.is_timestamp()
+        return bool(kind.is_date() or kind.is_timestamp())
     plain = kind.is_string() or kind.is_integer()
     if field == "buyer":
-        return plain or kind.is_uuid()
-    return plain or (field.startswith("axes.") and kind.is_boolean())
+        return bool(plain or kind.is_uuid())
+    return bool(plain or (field.startswith("axes.") and kind.is_boolean()))

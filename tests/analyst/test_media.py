@@ -154,9 +154,7 @@ def test_an_uncertain_audience_varies_reach() -> None:
 
 def test_independent_draws_of_both_audiences_never_leave_the_possible_range() -> None:
     sampling = Sampling(axes=(), draws=2_000, seed=0)
-    vehicle = paper(
-        reach_1=beta(mean=0.3, sd=0.1), reach_2=beta(mean=0.45, sd=0.1), insertions=20
-    )
+    vehicle = paper(reach_1=beta(mean=0.3, sd=0.1), reach_2=beta(mean=0.45, sd=0.1), insertions=20)
     one = sampling.sample(vehicle.reach_1, "Weekly/reach_1")
     got = 1 - vehicle.exposure(sampling).nonreach
     assert ((got >= one - 1e-12) & (got <= 1 - (1 - one) ** 20 + 1e-12)).all()
@@ -219,9 +217,7 @@ def test_broadcast_is_the_negative_binomial_of_scipy_within_its_cap(
 
 @given(st.floats(0, 3_000), st.floats(0, 3_000), st.floats(0.05, 1), st.floats(0.05, 20))
 def test_more_points_never_lower_reach(one: float, other: float, cap: float, r: float) -> None:
-    few, many = (
-        reach(radio(grps=g, reach_cap=cap, dispersion=r)) for g in sorted((one, other))
-    )
+    few, many = (reach(radio(grps=g, reach_cap=cap, dispersion=r)) for g in sorted((one, other)))
     assert 0 <= few <= many + 1e-12
     assert many <= cap + 1e-12
 
@@ -383,9 +379,7 @@ def test_fewer_than_one_device_per_person_is_refused() -> None:
 
 @pytest.mark.parametrize("bad", [0, -1, 2.5, "3"])
 def test_a_frequency_cap_is_a_whole_number_from_one(bad: object) -> None:
-    assert "frequency_cap must be 1 or more, or None" in refusal(
-        lambda: display(frequency_cap=bad)
-    )
+    assert "frequency_cap must be 1 or more, or None" in refusal(lambda: display(frequency_cap=bad))
 
 
 def test_only_the_universe_of_a_digital_may_be_a_frame() -> None:
@@ -407,7 +401,9 @@ def test_an_empty_audience_is_refused() -> None:
     "missing", ["viewable", "invalid", "on_target", "devices_per_person", "reach_cap", "dispersion"]
 )
 def test_nothing_of_a_digital_audience_has_a_default(missing: str) -> None:
-    fields = {name: getattr(display(), name) for name in Digital.__slots__ if name not in {"name", "_"}}
+    fields = {
+        name: getattr(display(), name) for name in Digital.__slots__ if name not in {"name", "_"}
+    }
     del fields[missing]
     with pytest.raises(TypeError, match=missing):
         Digital("display", **fields)

@@ -1,0 +1,685 @@
+import json
+import math
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.figure import Figure
+
+import dpnotice as dn
+from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.plan import NoticePlan
+from dpnotice.analyst.reach import ReachEstimate, estimate_reach
+from dpnotice.errors import DpnoticeError, EstimateError, PlanError
+from dpnotice.inquiry import Inquiry
+from dpnotice.privacy import Noise
+from dpnotice.release import NoisyTable, Release
+from dpnotice.result import SUMMARY_COLUMNS, Result
+
+FILE: dict[str, Any] = {
+    "format": 1,
+    "name": "wen",
+    "title": "Purchasers of WEN",
+    "period": ["2007-11-01", "2016-09-20"],
+    "timezone": "UTC",
+    "products": ["tonic"],
+    "axes": {"state": ["CA", "NY"], "contact": ["email+post", "email", "post", "none"]},
+    "tables": [{"of": []}, {"of": ["state", "contact"]}],
+    "privacy": {"epsilon": "20"},
+}
+CELLS = 1_000 * np.array([[30, 20, 10, 5, 0], [10, 10, 10, 5, 0], [5, 0, 0, 0, 5]])
+shares = st.floats(0, 1)
+
+
+def release(
+    cells: Any = CELLS,  # noqa: ANN401 -- array-like
+    *,
+    retailer: str = "sephora",
+    scale: float = 0.1,
+    tables: Any = None,  # noqa: ANN401 -- as in the file
+) -> Release:
+    inquiry = Inquiry.from_dict({**FILE, "tables": tables or FILE["tables"]})
+    rng, p = np.random.default_rng(len(retailer)), math.exp(-1 / scale)
+    noisy = {}
+    for of in inquiry.tables:
+        gone = tuple(i for i, axis in enumerate(inquiry.axes) if axis not in of)
+        true = np.sum(cells, axis=gone)
+        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
+        noise = Noise(law=inquiry.noise_law, scale=scale)
+        noisy[of] = NoisyTable(counts=true + drawn, noise=noise)
+    return Release(
+        retailer=retailer,
+        inquiry=inquiry,
+        tables=noisy,
+        attempt=0,
+        date=date(2026, 1, 31),
+        ledger_sequence=1,
+        ledger_head="0" * 64,
+        versions={},
+    )
+
+
+ONE = dn.estimate_class([release()])
+TWO = dn.estimate_class([release(), release(retailer="ulta")])
+
+
+def direct(retailer: str = "sephora", **changes: Any) -> dn.Direct:  # noqa: ANN401 -- any field
+    fields = {"mode": "email", "cooperation": "sends_itself", "delivered": 0.9, "seen": 1.0}
+    return dn.Direct(retailer, **{**fields, **changes})
+
+
+def media(reach_1: Any = 0.3, name: str = "Weekly", **changes: Any) -> dn.Print:  # noqa: ANN401 -- any field
+    return dn.Print(name, reach_1=reach_1, **changes)
+
+
+def reached(
+    *notices: Any,  # noqa: ANN401 -- any notice
+    members: ClassEstimate = ONE,
+    draws: int = 200,
+    seed: int = 1,
+    dependence: Any = 0.0,  # noqa: ANN401 -- any figure
+) -> ReachEstimate:
+    plan = NoticePlan("plan", notices, dependence=dependence)
+    return estimate_reach(plan, members, draws=draws, seed=seed)
+
+
+def by_state(*values: float) -> pd.DataFrame:
+    return pd.DataFrame({"state": ["CA", "NY", "unknown"], "value": values})
+
+
+def mailed_class(identified: int, others: int, contact: str = "post") -> ClassEstimate:
+    cells = np.zeros((3, 5), dtype=int)
+    cells[0, ["email+post", "email", "post"].index(contact)] = identified
+    cells[0, 3] = others
+    return dn.estimate_class([release(cells)])
+
+
+def exactly(text: str, error: type[DpnoticeError], call: Callable[[], object]) -> None:
+    with pytest.raises(error) as refusal:
+        call()
+    assert text in str(refusal.value)
+
+
+# --- the reach of a plan -------------------------------------------------------------------
+def test_the_ladder_of_the_notes_reaches_0_8992_where_media_is_independent() -> None:
+    letter = direct(mode="post", delivered=0.97)
+    got = reached(letter, media(0.55), members=mailed_class(80_000, 20_000))
+    assert got.reach == pytest.approx(0.8992, abs=5e-4)
+
+
+def test_the_ladder_of_the_notes_is_bounded_by_0_776_and_everybody() -> None:
+    letter = direct(mode="post", delivered=0.97)
+    got = reached(letter, media(0.55), members=mailed_class(80_000, 20_000))
+    assert got.bounds == pytest.approx((0.776, 1.0), abs=2e-3)
+
+
+def test_direct_notice_alone_reaches_those_it_can_identify() -> None:
+    letter = direct(mode="post", delivered=0.97)
+    got = reached(letter, members=mailed_class(80_000, 20_000))
+    assert got.reach == pytest.approx(0.776, abs=5e-4)
+
+
+@settings(max_examples=30)
+@given(shares, shares, st.floats(-1, 1))
+def test_reach_is_a_fraction(delivered: float, published: float, dependence: float) -> None:
+    got = reached(
+        direct(delivered=delivered),
+        media(published),
+        media(0.4, "B"),
+        draws=20,
+        dependence=dependence,
+    )
+    assert ((got.draws >= 0) & (got.draws <= 1)).all()
+
+
+@settings(max_examples=30)
+@given(shares, shares)
+def test_another_vehicle_never_lowers_reach(delivered: float, published: float) -> None:
+    before = reached(direct(delivered=delivered), draws=20)
+    after = reached(direct(delivered=delivered), media(published), draws=20)
+    assert (after.draws >= before.draws - 0.02).all()  # the shock of realised reach differs
+
+
+@settings(max_examples=30)
+@given(shares, shares)
+def test_more_delivered_never_lowers_reach(one: float, other: float) -> None:
+    few, many = (reached(direct(delivered=d), media(), draws=20) for d in sorted((one, other)))
+    assert (many.draws >= few.draws - 0.02).all()
+
+
+@pytest.mark.parametrize("members", [ONE, TWO], ids=["one", "two"])
+def test_a_letter_beside_the_email_never_lowers_reach(members: ClassEstimate) -> None:
+    before = reached(direct(), members=members)
+    after = reached(direct(), direct(mode="post", delivered=0.5), members=members)
+    assert (after.draws >= before.draws - 0.02).all()
+
+
+def test_a_plan_without_notices_reaches_nobody() -> None:
+    assert reached().reach == 0
+
+
+def test_a_certain_notice_to_everybody_reaches_everybody() -> None:
+    assert reached(media(1.0)).reach == 1
+
+
+def test_reach_over_segments_is_weighted_by_the_class() -> None:
+    got = reached(media(by_state(0.5, 0.2, 0.1)))
+    assert got.reach == pytest.approx((65 * 0.5 + 35 * 0.2 + 10 * 0.1) / 110, abs=1e-3)
+
+
+def test_realised_reach_of_a_small_class_varies_by_chance() -> None:
+    got = reached(media(0.5), members=mailed_class(400, 0), draws=20_000)
+    assert got.draws.std() == pytest.approx(0.5 / math.sqrt(400), rel=0.03)
+
+
+def test_for_one_retailer_the_interval_covers_and_the_reach_is_the_mean() -> None:
+    got = reached(direct(delivered=dn.beta(mean=0.9, sd=0.03)), draws=2_000)
+    low, high = got.interval()
+    assert got.reach == pytest.approx(got.draws.mean())
+    assert low < got.reach < high
+    assert (low, high) == pytest.approx(tuple(np.quantile(got.draws, [0.025, 0.975])))
+
+
+def test_a_higher_level_gives_a_wider_interval() -> None:
+    got = reached(direct(delivered=dn.beta(mean=0.9, sd=0.03)), draws=2_000)
+    assert got.interval(0.99)[0] < got.interval(0.8)[0]
+    assert got.interval(0.99)[1] > got.interval(0.8)[1]
+
+
+def test_draws_are_read_only() -> None:
+    with pytest.raises(ValueError, match="read-only"):
+        reached(media()).draws[0] = 1
+
+
+# --- members whom no record shows ----------------------------------------------------------
+@settings(max_examples=30)
+@given(st.floats(0, 0.9), st.floats(1, 3), shares, shares)
+def test_outsiders_and_users_are_reached_by_publication_alone(
+    theta: float, h: float, delivered: float, published: float
+) -> None:
+    members = dn.estimate_class([release()], outside=theta, users_per_buyer=h)
+    got = reached(direct(delivered=delivered), media(published), members=members, draws=50)
+    mailed = 75 / 110
+    known = mailed * (1 - (1 - delivered) * (1 - published)) + (1 - mailed) * published
+    expected = ((1 - theta) * known + (theta + h - 1) * published) / h
+    assert got.reach == pytest.approx(expected, abs=2e-3)
+
+
+def test_a_million_buyers_give_the_formula_of_the_notes_with_publication_at_sixty_percent() -> None:
+    cells = np.zeros((3, 5), dtype=int)
+    cells[0, 1] = 1_000_000
+    members = dn.estimate_class([release(cells)], outside=0.2, users_per_buyer=1.4)
+    got = reached(direct(delivered=0.75), media(0.6), members=members)  # 0.90 of known buyers
+    assert members.size().estimate == pytest.approx(1_750_000, rel=1e-4)
+    assert got.reach == pytest.approx((0.8 * 0.9 + 0.6 * 0.6) / 1.4, abs=1e-3)
+
+
+def test_without_members_beyond_the_known_the_formula_is_that_of_known_buyers() -> None:
+    beyond = dn.estimate_class([release()], outside=0.0, users_per_buyer=1.0)
+    same = reached(direct(), media(), members=beyond)
+    assert same.draws == pytest.approx(reached(direct(), media()).draws)
+
+
+def test_more_outsiders_lower_the_reach_of_direct_notice() -> None:
+    few, many = (
+        reached(direct(), members=dn.estimate_class([release()], outside=theta)).reach
+        for theta in (0.1, 0.5)
+    )
+    assert few is not None
+    assert many is not None
+    assert many < few
+
+
+# --- bounds --------------------------------------------------------------------------------
+DEPENDENCES = [-1.0, -0.5, 0.0, 0.5, 1.0]
+
+
+@pytest.mark.parametrize("dependence", DEPENDENCES)
+@pytest.mark.parametrize("members", [ONE, TWO], ids=["one", "two"])
+def test_bounds_contain_the_reach_for_any_dependence_between_vehicles(
+    members: ClassEstimate, dependence: float
+) -> None:
+    notices = (direct(), media(0.5), media(0.4, "B"))
+    low, high = reached(*notices, members=members).bounds
+    ends = reached(*notices, members=members, dependence=dependence).draws.reshape(200, -1)
+    assert low - 0.005 <= ends[:, 0].mean()
+    assert ends[:, -1].mean() <= high + 0.005
+
+
+@pytest.mark.parametrize("dependence", DEPENDENCES)
+def test_bounds_contain_the_reach_for_any_dependence_where_outsiders_are_members(
+    dependence: float,
+) -> None:
+    members = dn.estimate_class([release()], outside=0.5)
+    notices = (media(0.5), media(0.4, "B"))
+    low, high = reached(*notices, members=members).bounds
+    got = reached(*notices, members=members, dependence=dependence).reach
+    assert got is not None
+    assert low - 0.005 <= got <= high + 0.005
+
+
+@pytest.mark.parametrize("dependence", DEPENDENCES)
+def test_bounds_do_not_depend_on_the_dependence_that_is_modelled(dependence: float) -> None:
+    members = dn.estimate_class([release()], outside=0.3, users_per_buyer=1.5)
+    notices = (direct(), media(0.5), media(0.4, "B"))
+    expected = reached(*notices, members=members).bounds
+    got = reached(*notices, members=members, dependence=dependence).bounds
+    assert got == pytest.approx(expected, abs=1e-9)
+
+
+def test_bounds_hold_whatever_the_dependence_of_a_retailers_own_notices_is() -> None:
+    both = (direct(delivered=0.5), direct(mode="post", delivered=0.4))
+    got = reached(*both, members=mailed_class(100_000, 0, "email+post"))
+    assert got.bounds == pytest.approx((0.5, 0.9), abs=0.005)
+
+
+def test_the_bounds_of_a_single_vehicle_are_its_reach() -> None:
+    assert reached(media(0.3)).bounds == pytest.approx((0.3, 0.3), abs=1e-6)
+
+
+# --- several retailers ---------------------------------------------------------------------
+def test_several_retailers_give_ends_and_no_point() -> None:
+    got = reached(direct(), direct("ulta"), members=TWO)
+    assert got.reach is None
+    assert got.draws.shape == (200, 2)
+    assert got.estimate().estimate is None
+    assert got.frequency is None
+    assert (got.draws[:, 0] <= got.draws[:, 1] + 1e-12).all()
+
+
+def test_with_several_retailers_a_probability_is_that_of_the_low_end() -> None:
+    got = reached(direct(delivered=dn.beta(mean=0.8, sd=0.1)), direct("ulta"), members=TWO)
+    middle = float(np.median(got.draws[:, 0]))
+    assert got.probability_at_least(middle) == pytest.approx(0.5, abs=0.01)
+
+
+def test_with_several_retailers_the_statement_gives_a_range_and_says_why() -> None:
+    sentence = reached(direct(), direct("ulta"), members=TWO).statement()
+    assert sentence.startswith("Between ")
+    assert "the overlap between retailers is not known" in sentence
+
+
+def test_a_second_retailer_that_sends_nothing_widens_downwards() -> None:
+    alone = reached(direct(), members=ONE).reach
+    low, high = reached(direct(), members=TWO).interval()
+    assert alone is not None
+    assert low < alone < high + 0.01
+
+
+# --- frequency -----------------------------------------------------------------------------
+def test_frequency_is_gross_over_reached() -> None:
+    got = reached(media(0.3, reach_2=0.45, insertions=2))
+    assert got.frequency == pytest.approx(0.6 / 0.45)
+
+
+def test_frequency_counts_every_notice_of_a_retailer() -> None:
+    both = (direct(delivered=1.0), direct(mode="post", delivered=1.0))
+    got = reached(*both, members=mailed_class(100_000, 0, "email+post"))
+    assert got.frequency == pytest.approx(2.0, abs=1e-3)
+
+
+def test_frequency_is_that_of_all_members_where_outsiders_are_members() -> None:
+    cells = np.zeros((3, 5), dtype=int)
+    cells[0, 1] = 100_000
+    members = dn.estimate_class([release(cells)], outside=0.5)
+    got = reached(direct(delivered=1.0), media(0.5), members=members)
+    assert got.frequency == pytest.approx((0.5 * 1.5 + 0.5 * 0.5) / (0.5 * 1 + 0.5 * 0.5), abs=1e-3)
+
+
+def test_the_frequency_of_nothing_is_zero() -> None:
+    assert reached().frequency == 0
+
+
+# --- probability ---------------------------------------------------------------------------
+def test_a_probability_is_the_share_of_draws_at_the_target_or_above() -> None:
+    got = reached(direct(delivered=dn.beta(mean=0.9, sd=0.1)), media(0.3))
+    target = float(np.quantile(got.draws, 0.25))
+    assert got.probability_at_least(target) == np.mean(got.draws >= target)
+
+
+@pytest.mark.parametrize("bad", [70, -0.1, "0.7", None, True, float("nan")])
+def test_a_target_that_is_no_fraction_is_refused(bad: Any) -> None:  # noqa: ANN401 -- any value
+    got = reached(media())
+    exactly(
+        "a reach target is a fraction in [0, 1]",
+        EstimateError,
+        lambda: got.probability_at_least(bad),
+    )
+
+
+def test_a_target_of_seventy_is_asked_whether_it_is_a_percentage() -> None:
+    exactly("got 70; percent", EstimateError, lambda: reached(media()).probability_at_least(70))
+
+
+@pytest.mark.parametrize("bad", [0, 1, 95, -0.5, "0.95", None, True, float("nan")])
+def test_a_level_that_is_no_fraction_is_refused(bad: Any) -> None:  # noqa: ANN401 -- any value
+    got = reached(media())
+    exactly("level must be a fraction", EstimateError, lambda: got.interval(bad))
+    exactly("level must be a fraction", EstimateError, lambda: got.by("state", level=bad))
+    exactly("level must be a fraction", EstimateError, lambda: got.estimate(level=bad))
+
+
+# --- segments ------------------------------------------------------------------------------
+def test_reach_by_an_axis_has_a_row_per_level_and_the_columns_of_the_docstring() -> None:
+    frame = reached(media(by_state(0.5, 0.2, 0.1))).by("state")
+    assert list(frame.columns) == ["state", "estimate", "lower", "upper", "level", "unit", "note"]
+    assert frame["state"].tolist() == ["CA", "NY", "unknown"]
+    assert frame["estimate"].tolist() == pytest.approx([0.5, 0.2, 0.1], abs=2e-3)
+
+
+@pytest.mark.parametrize("axis", ["state", "contact"])
+def test_reach_by_an_axis_averages_back_to_reach(axis: str) -> None:
+    got = reached(direct(), media(by_state(0.5, 0.2, 0.1)), draws=2_000)
+    frame = got.by(axis)
+    sizes = [ONE.count(**{axis: level}).estimate for level in frame[axis]]
+    flagged = frame["estimate"].isna()
+    parts = np.where(flagged, 0, frame["estimate"].fillna(0) * np.array(sizes))
+    assert parts.sum() / sum(sizes) == pytest.approx(got.reach, abs=2e-3)
+
+
+def test_reach_by_contact_shows_whom_the_notice_can_find() -> None:
+    frame = reached(direct()).by("contact").set_index("contact")
+    assert frame.loc["email", "estimate"] == pytest.approx(0.9, abs=3e-3)
+    assert frame.loc["none", "estimate"] == pytest.approx(0, abs=3e-3)
+
+
+def test_an_axis_without_a_table_beside_the_plans_own_is_refused() -> None:
+    members = dn.estimate_class([release(tables=[{"of": ["state"]}, {"of": ["contact"]}])])
+    got = reached(direct(), members=members)
+    exactly("state x contact together", EstimateError, lambda: got.by("state"))
+
+
+def test_a_plan_whose_axes_lie_in_no_common_table_is_refused() -> None:
+    members = dn.estimate_class([release(tables=[{"of": ["state"]}, {"of": ["contact"]}])])
+    exactly(
+        "ask for that table",
+        EstimateError,
+        lambda: reached(direct(), media(by_state(0.5, 0.2, 0.1)), members=members),
+    )
+
+
+def test_reach_by_an_unknown_axis_is_refused_with_those_known() -> None:
+    exactly("they are state, contact", EstimateError, lambda: reached(media()).by("age"))
+
+
+NEAR_ZERO = [[50_000, 0, 0, 0, 0], [20_000, 0, 0, 0, 0], [2, 0, 0, 0, 0]]
+
+
+def test_a_segment_near_zero_is_named_as_not_separately_estimable() -> None:
+    members = dn.estimate_class([release(NEAR_ZERO, scale=5.0)])
+    frame = reached(media(by_state(0.5, 0.2, 0.1)), members=members).by("state").set_index("state")
+    assert frame.loc["unknown", "note"].startswith("not separately estimable")
+    assert math.isnan(frame.loc["unknown", "estimate"])
+    assert (frame.loc["unknown", "lower"], frame.loc["unknown", "upper"]) == (0, 1)
+    assert frame.loc["NY", "note"] == ""
+
+
+def noiseless(cells: Any, scale: float) -> Release:  # noqa: ANN401 -- array-like
+    """A release whose noise happened to be zero everywhere."""
+    exact = release(cells, scale=scale)
+    tables = {
+        of: NoisyTable(counts=np.sum(cells, axis=None if not of else ()), noise=table.noise)
+        for of, table in exact.tables.items()
+    }
+    fields: Mapping[str, Any] = {n: getattr(exact, n) for n in Release.__dataclass_fields__}
+    return Release(**{**fields, "tables": tables})
+
+
+def test_a_segment_just_above_the_threshold_has_finite_ends() -> None:
+    # 5 cells of s.d. 7.1: the segment's own s.d. is near 15, and 55 is between 3 and 4 of them.
+    cells = [[50_000, 0, 0, 0, 0], [20_000, 0, 0, 0, 0], [55, 0, 0, 0, 0]]
+    members = dn.estimate_class([noiseless(cells, 5.0)])
+    got = reached(media(by_state(0.5, 0.2, 0.1)), members=members, draws=20_000)
+    row = got.by("state").set_index("state").loc["unknown"]
+    assert row["note"] == ""
+    assert 0 <= row["lower"] <= row["upper"] <= 1
+
+
+def test_a_class_too_small_for_its_noise_is_refused_or_flagged_and_never_nan() -> None:
+    cells = np.zeros((3, 5), dtype=int)
+    cells[0, 0] = 12
+    members = dn.estimate_class([noiseless(cells, 10.0)])
+    got = reached(media(), members=members)
+    assert not any(map(math.isnan, got.interval()))
+    assert "would be exposed" in got.statement()
+
+
+def test_the_worst_segment_is_the_one_with_the_lowest_reach() -> None:
+    name, estimate = reached(media(by_state(0.5, 0.2, 0.3))).worst_segment or ("", None)
+    assert name == "state NY"
+    assert estimate is not None
+    assert estimate.estimate == pytest.approx(0.2, abs=2e-3)
+
+
+def test_the_worst_segment_is_not_merely_the_most_uncertain_one() -> None:
+    cells = [[50_000, 0, 0, 0, 0], [20_000, 0, 0, 0, 0], [60, 0, 0, 0, 0]]
+    members = dn.estimate_class([release(cells)])
+    found = reached(media(by_state(0.6, 0.45, 0.5)), members=members, draws=2_000).worst_segment
+    assert found is not None
+    assert found[0] == "state NY"
+
+
+def test_segments_near_zero_are_left_out_of_the_worst() -> None:
+    members = dn.estimate_class([release(NEAR_ZERO, scale=5.0)])
+    found = reached(media(by_state(0.5, 0.2, 0.01)), members=members).worst_segment
+    assert found is not None
+    assert found[0] == "state NY"
+
+
+def test_a_plan_without_axes_has_no_worst_segment() -> None:
+    assert reached(media()).worst_segment is None
+
+
+# --- common random numbers -----------------------------------------------------------------
+def uncertain(name: str) -> dn.Print:
+    return media(dn.beta(mean=0.3, sd=0.05), name)
+
+
+def test_the_same_seed_gives_the_same_draws() -> None:
+    one, other = (reached(direct(), uncertain("A"), seed=5) for _ in range(2))
+    assert one.draws.tolist() == other.draws.tolist()
+
+
+def test_another_seed_gives_other_draws() -> None:
+    one, other = (reached(uncertain("A"), seed=seed) for seed in (5, 6))
+    assert not np.isin(one.draws, other.draws).any()
+
+
+def test_the_order_of_notices_moves_no_draw() -> None:
+    notices = [direct(), uncertain("A"), uncertain("B")]
+    one, other = reached(*notices), reached(*reversed(notices))
+    assert one.draws == pytest.approx(other.draws, abs=1e-12)
+
+
+def test_adding_a_vehicle_moves_no_other_figures_draws() -> None:
+    one = reached(uncertain("A"))
+    other = reached(uncertain("A"), media(0.0, "nothing"))
+    assert one.draws.tolist() == pytest.approx(other.draws.tolist(), abs=1e-12)
+
+
+def test_adding_a_vehicle_by_another_axis_does_not_move_the_counts_draws() -> None:
+    noisy = dn.estimate_class([release(scale=5.0)])
+    one = reached(direct(), members=noisy)
+    other = reached(direct(), media(0.0, "nothing", target={"state": "CA"}), members=noisy)
+    assert one.draws.tolist() == pytest.approx(other.draws.tolist(), abs=1e-9)
+
+
+def test_earlier_calls_change_nothing() -> None:
+    before = reached(uncertain("A")).draws.tolist()
+    reached(direct(), uncertain("B"), seed=9)
+    np.random.default_rng().random(5)
+    assert reached(uncertain("A")).draws.tolist() == before
+
+
+def test_splitting_a_segment_in_its_results_does_not_change_reach() -> None:
+    got = reached(direct(), uncertain("A"))
+    before = got.draws.tolist()
+    got.by("state")
+    assert got.draws.tolist() == before
+
+
+# --- refusals ------------------------------------------------------------------------------
+@pytest.mark.parametrize("plan", [None, "plan", media()])
+def test_only_a_plan_can_be_estimated(plan: Any) -> None:  # noqa: ANN401 -- any value
+    exactly("takes a NoticePlan", PlanError, lambda: estimate_reach(plan, ONE))
+
+
+@pytest.mark.parametrize("members", [None, "class", [1]])
+def test_a_plan_is_laid_over_a_class_only(members: Any) -> None:  # noqa: ANN401 -- any value
+    plan = NoticePlan("p", [media()])
+    exactly("the result of estimate_class", PlanError, lambda: estimate_reach(plan, members))
+
+
+@pytest.mark.parametrize("bad", [0, -5, 10**7, 2.5, "100", None])
+def test_an_impossible_number_of_draws_is_refused(bad: Any) -> None:  # noqa: ANN401 -- any value
+    exactly("draws must be a whole number", PlanError, lambda: reached(media(), draws=bad))
+
+
+@pytest.mark.parametrize("bad", [-1, 2.5, "1", None])
+def test_an_impossible_seed_is_refused(bad: Any) -> None:  # noqa: ANN401 -- any value
+    exactly("seed one from 0", PlanError, lambda: reached(media(), seed=bad))
+
+
+def test_a_retailer_without_a_release_is_refused() -> None:
+    exactly("no release of 'ulta'", PlanError, lambda: reached(direct("ulta")))
+
+
+@pytest.mark.parametrize(
+    ("frame", "words"),
+    [
+        (by_state(0.5, 0.2, 0.1).iloc[:2], "add the missing rows"),
+        (pd.concat([by_state(0.5, 0.2, 0.1)] * 2), "given twice"),
+        (by_state(0.5, 0.2, 0.1).replace("NY", "TX"), "'TX' is no level of state"),
+        (by_state(0.5, 0.2, 0.1).rename(columns={"state": "region"}), "'region' is no axis"),
+    ],
+    ids=["missing level", "duplicate", "unknown level", "wrong column"],
+)
+def test_a_frame_that_does_not_fit_the_inquiry_is_refused(frame: pd.DataFrame, words: str) -> None:
+    exactly(words, PlanError, lambda: reached(media(frame)))
+
+
+@pytest.mark.parametrize("field", ["outside", "users_per_buyer"])
+def test_members_beyond_the_known_given_by_segment_are_refused_in_words(field: str) -> None:
+    frame = by_state(0.5, 0.2, 0.1).assign(value=[1.0, 1.0, 1.0])
+    if field == "outside":
+        frame["value"] = 0.2
+    with pytest.raises(DpnoticeError, match=field):
+        reached(media(), members=dn.estimate_class([release()], **{field: frame}))
+
+
+# --- what every result answers -------------------------------------------------------------
+RESULTS = [reached(direct(), media(by_state(0.5, 0.2, 0.1)), members=m) for m in (ONE, TWO)]
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=["one", "two"])
+def test_it_answers_the_calls_of_every_result(result: ReachEstimate) -> None:
+    assert isinstance(result, Result)
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=["one", "two"])
+def test_the_summary_has_exactly_the_agreed_columns(result: ReachEstimate) -> None:
+    assert tuple(result.summary().columns) == SUMMARY_COLUMNS
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=["one", "two"])
+def test_the_summary_starts_with_reach_and_its_interval(result: ReachEstimate) -> None:
+    first = result.summary().iloc[0]
+    assert (first["lower"], first["upper"]) == pytest.approx(result.interval())
+    assert first["segment"] == "plan"
+    assert first["unit"] == "fraction"
+
+
+def test_the_summary_has_the_bounds() -> None:
+    frame = RESULTS[0].summary()
+    row = frame[frame["quantity"].str.contains("whatever the dependence")].iloc[0]
+    assert (row["lower"], row["upper"]) == pytest.approx(RESULTS[0].bounds)
+
+
+def test_the_summary_has_the_frequency() -> None:
+    frame = RESULTS[0].summary()
+    rows = frame[frame["quantity"].str.contains("frequency")]
+    assert rows["estimate"].tolist() == pytest.approx([RESULTS[0].frequency])
+
+
+def test_the_summary_has_the_worst_segment_by_name() -> None:
+    name, estimate = RESULTS[0].worst_segment or ("", None)
+    assert estimate is not None
+    assert estimate.segment in name
+    assert estimate.segment in RESULTS[0].summary()["segment"].tolist()
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=["one", "two"])
+def test_plain_types_survive_json(result: ReachEstimate) -> None:
+    content = result.to_dict()
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert content["seed"] == 1
+    assert content["draws"] == 200
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=["one", "two"])
+def test_plot_data_survives_json(result: ReachEstimate) -> None:
+    assert json.loads(json.dumps(result.plot_data(), allow_nan=False)) == result.plot_data()
+
+
+def test_the_frame_has_a_row_per_draw() -> None:
+    assert RESULTS[0].to_frame()["reach"].tolist() == RESULTS[0].draws.tolist()
+    ends = RESULTS[1].to_frame()[["reach_low", "reach_high"]].to_numpy()
+    assert ends.tolist() == RESULTS[1].draws.tolist()
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=["one", "two"])
+def test_a_plot_is_drawn_into_the_axes_given(result: ReachEstimate) -> None:
+    axes = Figure().add_subplot()
+    assert result.plot(axes) is axes
+    assert axes.lines
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=["one", "two"])
+def test_a_plot_changes_no_global_setting(result: ReachEstimate) -> None:
+    before = dict(mpl.rcParams)
+    result.plot(Figure().add_subplot())
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=["one", "two"])
+def test_a_statement_says_exposed_and_never_read(result: ReachEstimate) -> None:
+    sentence = result.statement()
+    assert "would be exposed" in sentence
+    assert '"plan"' in sentence
+    assert "read" not in sentence
+
+
+def test_a_statement_speaks_of_known_buyers_where_nothing_is_said_of_others() -> None:
+    sentence = RESULTS[0].statement()
+    assert "known buyers" in sentence
+    assert "class members" not in sentence
+
+
+def test_a_statement_speaks_of_class_members_where_the_others_are_stated() -> None:
+    members = dn.estimate_class([release()], outside=0.2)
+    sentence = reached(media(), members=members).statement()
+    assert "class members" in sentence
+    assert "known buyers" not in sentence
+
+
+def test_the_page_escapes_a_plans_name() -> None:
+    plan = NoticePlan("<script>", [media()])
+    page = estimate_reach(plan, ONE, draws=20)._repr_html_()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_figures_without_a_source_are_named_among_the_assumptions() -> None:
+    got = reached(media(source="MRI 2018"), uncertain("B"))
+    assert "no source given for: B" in got.assumptions
+
+
+def test_dependence_is_among_the_assumptions_of_several_vehicles_only() -> None:
+    assert any("dependence" in line for line in reached(media(), uncertain("B")).assumptions)
+    assert not any("dependence" in line for line in reached(media()).assumptions)
