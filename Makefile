@@ -30,13 +30,8 @@ types: $(STAMP) ## types, strictly
 contracts: $(STAMP) ## who may import whom
 	@$(BIN)/lint-imports --no-logo
 
-notebooks: $(STAMP) ## run every notebook from top to bottom
-	@for source in notebooks/*.py; do \
-	  [ -e "$$source" ] || continue; \
-	  echo "$$source"; run="$${source%.py}.run.ipynb"; \
-	  $(BIN)/jupytext --quiet --to ipynb --output "$$run" "$$source" \
-	    && $(BIN)/jupyter-execute --kernel_name=python3 --timeout=600 --Application.log_level=WARN --inplace "$$run" || exit 1; \
-	done
+notebooks: $(STAMP) ## run every notebook and compare its numbers
+	@$(BIN)/python notebooks/run.py
 
 lock: $(STAMP) ## solve the dependencies anew and write uv.lock
 	@$(BIN)/uv lock --upgrade

@@ -350,7 +350,7 @@ def test_an_unknown_field_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize("content", [None, [], "name = 'wen'", 7])
-def test_an_inquiry_is_a_table_of_fields(content: Any) -> None:  # noqa: ANN401 -- no mapping
+def test_an_inquiry_is_a_table_of_fields(content: Any) -> None:
     with pytest.raises(InquiryError, match="an inquiry is a table of fields, got "):
         Inquiry.from_dict(content)
 

@@ -100,7 +100,7 @@ def same(one: Release, other: Release) -> bool:
     )
 
 
-def places(tree: Any) -> list[tuple[Any, Any]]:  # noqa: ANN401 -- a list or a dictionary
+def places(tree: Any) -> list[tuple[Any, Any]]:
     """Every (container, key) of a tree."""
     keys = list(tree) if isinstance(tree, dict) else range(len(tree))
     found = [(tree, key) for key in keys]

@@ -13,5 +13,7 @@ def test_the_citation_names_this_version() -> None:
 
 
 def test_the_changelog_has_an_entry_for_this_version() -> None:
-    headings = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    headings = re.findall(
+        r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE
+    )
     assert __version__ in headings or headings[0] == "Unreleased"

@@ -19,6 +19,7 @@ from dpnotice.analyst.rates import (
     Sampling,
     axes_of,
     check_fraction,
+    check_plain,
     check_positive,
     check_target,
     check_text,
@@ -252,11 +253,8 @@ class Digital:
             check_fraction(getattr(self, field), f"{self.name}: {field}")
         for field in ("impressions", "devices_per_person", "dispersion"):
             check_positive(getattr(self, field), f"{self.name}: {field}")
-        figures = [getattr(self, field) for field in _DIGITAL_FIGURES]
-        if any(axes_of(figure) for figure in figures):
-            raise PlanError(
-                f"{self.name}: only the universe of a Digital may be a frame; use target="
-            )
+        for field in _DIGITAL_FIGURES:  # only the universe may vary; `target` says for whom
+            check_plain(getattr(self, field), f"{self.name}: {field}")
         cap = self.frequency_cap
         if cap is not None and (not isinstance(cap, int) or cap < 1):
             raise PlanError(f"{self.name}: frequency_cap must be 1 or more, or None, got {cap!r}")

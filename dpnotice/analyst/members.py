@@ -14,7 +14,7 @@ import numpy as np
 from dpnotice.analyst.counts import Names, RetailerCounts, fit_counts
 from dpnotice.analyst.intervals import Counted, Floats, check_level, count_interval, fieller
 from dpnotice.analyst.overlap import share_bounds, union_interval
-from dpnotice.analyst.rates import Quantity, Sampling, check_fraction, check_positive
+from dpnotice.analyst.rates import Quantity, Sampling, check_fraction, check_plain, check_positive
 from dpnotice.analyst.together import together
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import CONTACT, Axis, Inquiry
@@ -65,10 +65,12 @@ def estimate_class(
     by_retailer = groupby(checked, key=lambda release: release.retailer)
     if outside is not None:
         check_fraction(outside, "outside")
+        check_plain(outside, "outside")
         if isinstance(outside, (int, float)) and outside >= 1:
             raise EstimateError("outside must be below 1: some purchasers are known; correct it")
     if users_per_buyer is not None:
         check_positive(users_per_buyer, "users_per_buyer")
+        check_plain(users_per_buyer, "users_per_buyer")
         if isinstance(users_per_buyer, (int, float)) and users_per_buyer < 1:
             raise EstimateError(
                 f"users_per_buyer counts the buyer too, so it is 1 or more, got {users_per_buyer}"
@@ -275,20 +277,22 @@ class ClassEstimate:
         """Return the buyers of every retailer with their intervals."""
         return self.by("retailer")
 
-    def plot_data(self) -> dict[str, Any]:
-        """Return the composition by every axis as plain JSON types."""
+    def plot_data(self, *, by: str | None = None) -> dict[str, Any]:
+        """Return the composition as plain JSON types, by every axis or by one."""
+        if by is not None:
+            self._ordered((by,))
         return {
             "kind": "composition",
             "title": f"Composition of the {self.population}",
             "x": f"share of {self.population}",
             "unit": "fraction",
             "level": LEVEL,
-            "series": interval_series(self._shares()),
+            "series": interval_series(self._shares(by)),
         }
 
-    def plot(self, ax: "Axes | None" = None) -> "Axes":
-        """Draw the composition, each level with its interval."""
-        return figures.draw(self.plot_data(), ax)
+    def plot(self, ax: "Axes | None" = None, *, by: str | None = None) -> "Axes":
+        """Draw the composition by every axis, or by one, each level with its interval."""
+        return figures.draw(self.plot_data(by=by), ax)
 
     def statement(self) -> str:
         """Return one sentence on the size."""
@@ -325,10 +329,12 @@ class ClassEstimate:
             )
         return estimates
 
-    def _shares(self) -> list[Estimate]:
+    def _shares(self, by: str | None = None) -> list[Estimate]:
         shares = []
         for name, axis in self.axes.items():
-            if all((name,) in retailer.precision for retailer in self.retailers):
+            if by in {None, name} and all(
+                (name,) in retailer.precision for retailer in self.retailers
+            ):
                 shares += [self.share(level=LEVEL, **{name: level}) for level in axis.levels]
         return shares
 

@@ -121,7 +121,7 @@ def share_bounds(
         With p buyers in the part and q outside it: low = max p / (max p + sum q); high = sum p /
         (sum p + max q), or sum p / max (p + q) where `free`.
     """
-    each = 1 - (1 - level) / (2 * len(parts) + 2)
+    each = 1 - (1 - level) / (len(parts) + 1)  # simultaneous, one-sided at (1 - level) / 2
     rests = [
         (w - p, noise_w.minus(noise_p))
         for (p, noise_p), (w, noise_w) in zip(parts, wholes, strict=True)

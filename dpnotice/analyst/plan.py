@@ -13,7 +13,7 @@ from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.intervals import count_interval
 from dpnotice.analyst.media import Broadcast, Digital, Print, Vehicle
 from dpnotice.analyst.members import ClassEstimate
-from dpnotice.analyst.rates import Quantity, Uniform, check_signed, check_text
+from dpnotice.analyst.rates import Quantity, Uniform, check_plain, check_signed, check_text
 from dpnotice.errors import PlanError
 from dpnotice.inquiry import CONTACT
 from dpnotice.result import Estimate
@@ -56,6 +56,7 @@ class NoticePlan:
         if len(set(names)) < len(names):
             raise PlanError(f"{self.name}: each notice needs a name of its own; rename one")
         check_signed(self.dependence, f"{self.name}: dependence")
+        check_plain(self.dependence, f"{self.name}: dependence")
 
     @property
     def media(self) -> tuple[Vehicle, ...]:

@@ -167,6 +167,16 @@ def check_signed(value: Quantity, field: str) -> Quantity:
     return _checked(value, field, (-1.0, 1.0), "between -1 and 1")
 
 
+def check_plain(value: Quantity, field: str) -> None:
+    """Refuse a frame where one figure must hold for everybody.
+
+    Raises:
+        PlanError: naming the field.
+    """
+    if axes_of(value):
+        raise PlanError(f"{field} must be one number or law for everybody, not a frame")
+
+
 def check_text(value: object, field: str) -> str:
     """Return a name, or refuse what is not a line of text.
 

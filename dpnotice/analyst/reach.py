@@ -235,6 +235,11 @@ def estimate_reach(
     sampling = grid(plan, members, draws, seed)
     exposed = lay(plan, members, sampling)
     drawn = _realised(exposed, members, sampling, members.size())
+    if not np.isfinite(drawn).all():
+        raise EstimateError(
+            "the releases do not tell the number of buyers from 0, so no share of them can be "
+            "estimated; more buyers or less noise are needed"
+        )
     drawn.flags.writeable = False
     return ReachEstimate(
         plan=plan,

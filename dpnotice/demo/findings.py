@@ -55,7 +55,7 @@ def class_findings(
     case: Case, releases: tuple[Release, ...], members: ClassEstimate
 ) -> Iterator[Finding]:
     """Yield size and share with a postal address, of every retailer's class and of all."""
-    truth, share = case.truth, "share with a postal address"
+    truth, share = case.truth, "share with address"
     for release in releases:
         alone, name = estimate_class([release]), release.retailer
         yield Finding(what="class", of=name, estimate=alone.size(), truth=truth["buyers"][name])
@@ -65,6 +65,7 @@ def class_findings(
             estimate=alone.share(contact="post"),
             truth=truth["post_share"][name],
         )
+    yield from _pairs(case, members)
     yield Finding(
         what="class", of="all retailers", estimate=members.size(), truth=truth["class_size"]
     )
@@ -74,6 +75,26 @@ def class_findings(
         estimate=members.share(contact="post"),
         truth=truth["class_post_share"],
     )
+
+
+def _pairs(case: Case, members: ClassEstimate) -> Iterator[Finding]:
+    """Yield the persons known to both of two retailers."""
+    overlap = members.overlap().set_index("retailers")
+    for (one, other), both in case.truth["pairs"].items():
+        row = overlap.loc[f"{one} + {other}"]
+        yield Finding(
+            what="known to both",
+            of=f"{one} + {other}",
+            estimate=Estimate(
+                quantity="persons known to both",
+                estimate=None,
+                lower=row["lower"],
+                upper=row["upper"],
+                level=row["level"],
+                unit=row["unit"],
+            ),
+            truth=both,
+        )
 
 
 def reach_findings(

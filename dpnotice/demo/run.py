@@ -3,6 +3,7 @@
 In: an output folder. Out: four releases, three pictures, a one-page summary, and the findings.
 """
 
+import sys
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ WEEKS: Final = tuple(range(40, 53))
 STORES: Final = 8
 CAP: Final = "2"
 PAIR: Final = 2
+WIDTH: Final = 110
 TITLE: Final = "Who would hear of it? Four retailers, one class, no names"
 
 
@@ -46,7 +48,7 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
     Returns:
         Every estimate beside the truth.
     """
-    console = console or Console(highlight=False, soft_wrap=True)
+    console = console or _console()
     folder = Path(output)
     case = complete_journey(folder / "inside-the-retailers")
     case.inquiry.save(folder / "inquiry.toml")
@@ -57,7 +59,7 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
     members = estimate_class(releases)
     visits = store_visits(list(case.truth["households"]), weeks=WEEKS, stores=STORES)
     contact = np.array(list(case.truth["households"].values()))
-    compared = compare(_plans(case, vehicles(visits, contact)), members)
+    compared = compare(plans(case, vehicles(visits, contact)), members)
     _estimates(members, compared, console)
 
     findings = (
@@ -74,6 +76,12 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
         f"\nWritten to {folder}: the inquiry, four releases, three pictures, summary.html"
     )
     return findings
+
+
+def _console() -> Console:
+    """Return a console as wide as the terminal, or wide enough for the tables off one."""
+    width = None if sys.stdout.isatty() else WIDTH
+    return Console(highlight=False, soft_wrap=True, width=width)
 
 
 def _opening(case: Case, console: Console) -> None:
@@ -111,7 +119,14 @@ def _retailers_answer(case: Case, folder: Path, console: Console) -> None:
             progress.update(bar, completed=len(STEPS), step=f"done, budget left {left} of {CAP}")
 
 
-def _plans(case: Case, displays: list[Print]) -> list[NoticePlan]:
+def plans(case: Case, displays: list[Print]) -> list[NoticePlan]:
+    """Return the plans compared: mail that the retailers send, displays, both, names handed over.
+
+    Args:
+        case: its retailers send, or hand over, what they know.
+        displays: the published part.
+    """
+
     def letters(cooperation: str) -> list[Direct]:
         return [
             Direct(
@@ -141,8 +156,8 @@ def _estimates(members: ClassEstimate, compared: Comparison, console: Console) -
     shared = members.overlap()
     pairs = shared[shared["size"] == PAIR]
     console.print(
-        f"Known to both of two retailers: anywhere from 0 to {pairs['upper'].max():,.0f} persons, "
-        "depending on the pair; without sketches the files do not say."
+        f"Known to both of two retailers: at least 0 and at most {pairs['upper'].min():,.0f} to "
+        f"{pairs['upper'].max():,.0f} persons, depending on the pair."
     )
     for estimate in compared.estimates:
         records = estimate.plan.records_disclosed(members).to_dict()

@@ -21,7 +21,7 @@ def sampling(*axes: Axis, draws: int = 20) -> Sampling:
     return Sampling(axes=axes or (CONTACT,), draws=draws, seed=3)
 
 
-def direct(**changes: Any) -> Direct:  # noqa: ANN401 -- any field
+def direct(**changes: Any) -> Direct:
     fields: dict[str, Any] = {
         "mode": "email",
         "cooperation": "sends_itself",
@@ -179,7 +179,7 @@ def test_a_price_below_zero_or_of_no_number_is_refused(bad: object) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", None, 3])
-def test_a_retailer_is_named_by_a_line_of_text(bad: Any) -> None:  # noqa: ANN401 -- any value
+def test_a_retailer_is_named_by_a_line_of_text(bad: Any) -> None:
     assert "retailer must be a line of text" in refusal(
         lambda: Direct(bad, mode="email", cooperation="sends_itself", delivered=1, seen=1)
     )

@@ -29,15 +29,15 @@ ALL = Sampling(axes=(), draws=1, seed=0)
 shares = st.floats(0.01, 0.99)
 
 
-def paper(**changes: Any) -> Print:  # noqa: ANN401 -- any field
+def paper(**changes: Any) -> Print:
     return Print("Weekly", **{"reach_1": 0.3, "reach_2": 0.45, "insertions": 2, **changes})
 
 
-def radio(**changes: Any) -> Broadcast:  # noqa: ANN401 -- any field
+def radio(**changes: Any) -> Broadcast:
     return Broadcast("radio", **{"grps": 150, "reach_cap": 0.9, "dispersion": 0.8, **changes})
 
 
-def display(**changes: Any) -> Digital:  # noqa: ANN401 -- any field
+def display(**changes: Any) -> Digital:
     fields: dict[str, Any] = {
         "impressions": 1_000_000,
         "universe": 1_000_000,
@@ -252,8 +252,9 @@ def test_a_broadcast_figure_below_zero_or_of_no_number_is_refused(field: str, ba
 
 
 def test_a_reach_cap_in_percent_is_asked_about() -> None:
-    assert "radio: reach_cap must be a fraction in [0, 1], got 90; percentages?" == refusal(
-        lambda: radio(reach_cap=90)
+    assert (
+        refusal(lambda: radio(reach_cap=90))
+        == "radio: reach_cap must be a fraction in [0, 1], got 90; percentages?"
     )
 
 

@@ -31,7 +31,7 @@ INQUIRY = Inquiry.from_dict(
     }
 )
 CELLS = 100 * np.array([[300, 200, 100, 0, 0], [100, 100, 100, 50, 0], [50, 0, 0, 0, 100]])
-"""110,000 buyers: 45,000 with both addresses, 30,000 e-mail only, 20,000 post only, 15,000 neither."""
+"""110,000 buyers: 45,000 with both addresses, 30,000 e-mail only, 20,000 post only."""
 
 
 def release(retailer: str, cells: np.ndarray[Any, Any], scale: float) -> Release:
@@ -58,7 +58,7 @@ def members(*retailers: str, scale: float = 0.1) -> ClassEstimate:
     return estimate_class([release(name, CELLS, scale) for name in retailers or ("sephora",)])
 
 
-def direct(retailer: str = "sephora", **changes: Any) -> Direct:  # noqa: ANN401 -- any field
+def direct(retailer: str = "sephora", **changes: Any) -> Direct:
     fields = {"mode": "email", "cooperation": "sends_itself", "delivered": 0.9, "seen": 0.5}
     return Direct(retailer, **{**fields, **changes})
 
@@ -98,17 +98,17 @@ def test_the_default_dependence_is_the_elicited_one() -> None:
 
 
 @pytest.mark.parametrize("bad", ["", None, 5, "two\nlines"])
-def test_a_plan_is_named_by_a_line_of_text(bad: Any) -> None:  # noqa: ANN401 -- any value
+def test_a_plan_is_named_by_a_line_of_text(bad: Any) -> None:
     assert "a plan's name must be a line of text" in refusal(lambda: NoticePlan(bad, [PAPER]))
 
 
 @pytest.mark.parametrize("bad", ["Weekly", None, PAPER, {PAPER.name}])
-def test_notices_are_a_list(bad: Any) -> None:  # noqa: ANN401 -- any value
+def test_notices_are_a_list(bad: Any) -> None:
     assert "notices must be a list" in refusal(lambda: NoticePlan("p", bad))
 
 
 @pytest.mark.parametrize("bad", ["Weekly", 3, None])
-def test_a_notice_is_a_vehicle_or_direct(bad: Any) -> None:  # noqa: ANN401 -- any value
+def test_a_notice_is_a_vehicle_or_direct(bad: Any) -> None:
     assert "a notice is a Print, Broadcast, Digital or Direct" in refusal(
         lambda: NoticePlan("p", [PAPER, bad])
     )
@@ -195,7 +195,7 @@ def test_the_interval_of_records_covers_the_truth_under_noise() -> None:
 
 
 @pytest.mark.parametrize("bad", [95, 0, 1, "0.95", None, float("nan")])
-def test_records_at_an_impossible_level_are_refused(bad: Any) -> None:  # noqa: ANN401 -- any value
+def test_records_at_an_impossible_level_are_refused(bad: Any) -> None:
     plan = NoticePlan("names", [direct(cooperation="hands_over_list")])
     with pytest.raises(DpnoticeError, match="level must be a fraction"):
         plan.records_disclosed(members(), level=bad)
@@ -253,7 +253,7 @@ def test_media_and_pieces_add_up() -> None:
     ],
     ids=lambda notice: notice.name,
 )
-def test_a_missing_price_makes_the_cost_not_given_and_never_zero(unpriced: Any) -> None:  # noqa: ANN401 -- any notice
+def test_a_missing_price_makes_the_cost_not_given_and_never_zero(unpriced: Any) -> None:
     assert NoticePlan("p", [PAPER, unpriced]).cost_usd(members()) is None
 
 
@@ -264,7 +264,7 @@ def test_a_price_of_zero_is_a_price() -> None:
 
 
 @pytest.mark.parametrize("bad", [95, 0, 1, "0.95", None, float("nan")])
-def test_cost_at_an_impossible_level_is_refused(bad: Any) -> None:  # noqa: ANN401 -- any value
+def test_cost_at_an_impossible_level_is_refused(bad: Any) -> None:
     plan = NoticePlan("p", [direct(unit_cost_usd=1)])
     with pytest.raises(DpnoticeError, match="level must be a fraction"):
         plan.cost_usd(members(), level=bad)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 LAB = r'''
-import json, os, random, signal, sys, threading, time
+import json, os, random, signal, sqlite3, sys, threading, time
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -130,7 +131,7 @@ def notes(folder):
 
 def books_of(folder):
     ledger = Ledger.open(folder / "x.ledger")
-    with ledger._connected() as connection:
+    with closing(sqlite3.connect(folder / "x.ledger")) as connection:
         rows = connection.execute("SELECT kind FROM entry ORDER BY seq").fetchall()
     return [kind for (kind,) in rows], str(ledger.remaining(inquiry(), "shop"))
 

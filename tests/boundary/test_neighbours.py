@@ -1,8 +1,10 @@
 """Grey box: two retailers that differ by one buyer look alike up to one person in each table."""
 
 import logging
+import sqlite3
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -215,7 +217,7 @@ class Observed(logging.Handler):
         for table in header["tables"]:
             table["counts"] = len(table["counts"])
         self.seen.append(header)
-        with ledger._connected() as connection:
+        with closing(sqlite3.connect(ledger.path)) as connection:
             fields = "seq, kind, account, request, attempt, cost"
             debits = f"SELECT {fields}, body, hash FROM entry WHERE kind = 'debit'"  # noqa: S608
             self.seen += connection.execute(debits).fetchall()

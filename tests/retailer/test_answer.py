@@ -424,10 +424,13 @@ def test_a_failure_in_the_draw_keeps_the_debit(
     assert ledger.remaining(inquiry(), "shop") == 2
 
 
-def test_an_answer_that_cannot_be_represented_is_refused_before_the_debit(ledger: Ledger) -> None:
-    """Noise of scale 1e18 would pass 2^53, the largest count that a release may hold."""
-    tables = [{"of": [], "weight": "999999999"}, {"of": ["state"], "weight": "0.000000001"}]
-    asked = inquiry(tables=tables)
+@pytest.mark.parametrize("weight", ["0.000000001", "0.22"])
+def test_an_answer_that_cannot_be_represented_is_refused_before_the_debit(
+    ledger: Ledger, weight: str
+) -> None:
+    """Noise of scale 2^52 or 1e18 passes 2^53, the largest count of a release, one time in 8."""
+    tables = [{"of": [], "weight": "999999"}, {"of": ["state"], "weight": weight}]
+    asked = inquiry(tables=tables, privacy={"epsilon": "0.000000001"})
     refused(ledger, asked=asked)
     assert ledger.remaining(asked, "shop") == 3
 
@@ -437,6 +440,7 @@ def test_a_corrupted_ledger_draws_nothing(ledger: Ledger, monkeypatch: pytest.Mo
     ledger.path.write_bytes(b"not a database")
     refusal = refused(ledger)
     assert (type(refusal), refusal.code) == (LedgerError, "LEDGER_CORRUPT")
+    assert refusal.__context__ is None
 
 
 def test_a_vanished_ledger_is_not_made_anew(ledger: Ledger) -> None:

@@ -341,11 +341,12 @@ def tampering(path: Path) -> Iterator[sqlite3.Connection]:
         "UPDATE entry SET cost = 1 WHERE kind = 'debit'",
         "UPDATE entry SET account = 'other' WHERE kind = 'debit'",
         "UPDATE entry SET body = x'00' WHERE kind = 'artifact'",
+        "UPDATE entry SET prev = zeroblob(32) WHERE seq = 2",
         "DELETE FROM entry WHERE seq = 0",
         "DELETE FROM entry WHERE seq = 1",
         "DELETE FROM entry",
     ],
-    ids=["cap", "cost", "account", "answer", "first entry", "middle entry", "all entries"],
+    ids=["cap", "cost", "account", "answer", "link", "first entry", "middle entry", "all entries"],
 )
 def test_an_edited_chain_is_refused(ledger: Ledger, statement: str) -> None:
     ledger.store(paid(ledger), b"answer")
@@ -414,7 +415,7 @@ def test_a_flipped_byte_is_refused_or_changes_nothing(ledger: Ledger) -> None:
 
 
 def test_the_journal_is_a_rollback_journal_synced_at_every_step(ledger: Ledger) -> None:
-    with ledger._connected() as connection:
+    with module._connected(ledger.path) as connection:
         journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     assert (journal, synchronous) == ("delete", 3)

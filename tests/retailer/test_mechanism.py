@@ -127,6 +127,7 @@ decimals = st.one_of(
     st.sampled_from(["0.3", "0.1", "0.000000001", "999999999", "7", "0.7", "1", "2"]),
     st.integers(1, 10**13).map(lambda n: f"{n // 10**9}.{n % 10**9:09d}"),
 )
+weights = st.integers(1, 10**4).map(lambda n: f"{n // 100}.{n % 100:02d}")
 AXES = {name: ["x"] for name in "abcd"}
 SUBSETS = [[n for i, n in enumerate("abcd") if bits >> i & 1] for bits in range(16)]
 
@@ -134,7 +135,7 @@ SUBSETS = [[n for i, n in enumerate("abcd") if bits >> i & 1] for bits in range(
 @st.composite
 def inquiries(draw: st.DrawFn) -> Inquiry:
     chosen = draw(st.lists(st.sampled_from(SUBSETS), min_size=1, max_size=12, unique_by=tuple))
-    tables = [{"of": of, "weight": draw(decimals)} for of in chosen]
+    tables = [{"of": of, "weight": draw(weights)} for of in chosen]
     law = draw(st.sampled_from([("epsilon", "discrete-laplace"), ("rho", "discrete-gaussian")]))
     privacy = {law[0]: draw(decimals), "noise": law[1]}
     return inquiry(privacy, axes=AXES, tables=tables)

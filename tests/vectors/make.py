@@ -85,7 +85,7 @@ def put(*path_and_value: object) -> Callable[[Tree], None]:
     """An edit that sets the value at a path."""
     *path, last, value = path_and_value
 
-    def edit(tree: Any) -> None:  # noqa: ANN401 -- lists and dictionaries
+    def edit(tree: Any) -> None:
         for step in path:
             tree = tree[step]
         tree[last] = value

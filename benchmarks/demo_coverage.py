@@ -1,0 +1,69 @@
+"""How often the demo's intervals cover the truth, over repetitions of its noise.
+
+In: `--repetitions` (200 without) and `--output` for the purchases. Out: a table per retailer for
+class size and share with a postal address, and for all four the bounds on both and the reach of
+the plans. The exact counts are taken once; the noise is OpenDP's, fresh in every repetition.
+"""
+
+import argparse
+import tempfile
+from collections import Counter
+from datetime import date
+
+import numpy as np
+from scipy.stats import binom
+
+from dpnotice.analyst.compare import compare
+from dpnotice.analyst.members import estimate_class
+from dpnotice.datasets import Case, complete_journey, store_visits
+from dpnotice.demo.displays import vehicles
+from dpnotice.demo.findings import class_findings, reach_findings
+from dpnotice.demo.run import STORES, WEEKS, plans
+from dpnotice.release import Release
+from dpnotice.retailer import counting, mechanism
+
+FALSE_ALARM = 1e-6
+
+
+def released(case: Case, retailer: str, exact: object) -> Release:
+    """Return one repetition of a retailer's release, outside any ledger."""
+    noise = mechanism.calibrate(case.inquiry)
+    return Release(
+        retailer=retailer,
+        inquiry=case.inquiry,
+        tables=mechanism.draw(case.inquiry, exact, noise),
+        attempt=0,
+        date=date(2026, 1, 1),
+        ledger_sequence=1,
+        ledger_head="0" * 64,
+        versions={},
+    )
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repetitions", type=int, default=200)
+    repetitions = parser.parse_args().repetitions
+    with tempfile.TemporaryDirectory() as folder:
+        case = complete_journey(folder)
+        exact = {r: counting.count(case.inquiry, case.purchases(r)) for r in case.retailers}
+    visits = store_visits(list(case.truth["households"]), weeks=WEEKS, stores=STORES)
+    contact = np.array(list(case.truth["households"].values()))
+    proposed = plans(case, vehicles(visits, contact))
+    covered: Counter[tuple[str, str]] = Counter()
+    for _repetition in range(repetitions):
+        releases = tuple(released(case, r, counts) for r, counts in exact.items())
+        members = estimate_class(releases)
+        findings = [*class_findings(case, releases, members)]
+        findings += reach_findings(compare(proposed, members, draws=2_000), visits, contact)
+        covered.update({(f.what, f.of): int(f.covers) for f in findings})
+    floor = binom.ppf(FALSE_ALARM, repetitions, 0.95) / repetitions
+    print(f"{repetitions} repetitions; a rate below {floor:.3f} has a chance of {FALSE_ALARM:g}")
+    for (what, of), number in covered.items():
+        rate = number / repetitions
+        print(f"{what:<32}{of:<22}{rate:>7.3f}  {'ok' if rate >= floor else 'TOO LOW'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+import json
+import math
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import dpnotice as dn
+from dpnotice.analyst.compare import Comparison, compare
+from dpnotice.analyst.plan import NoticePlan
+from dpnotice.analyst.reach import estimate_reach
+from dpnotice.errors import DpnoticeError, EstimateError, PlanError
+from dpnotice.inquiry import Inquiry
+from dpnotice.privacy import Noise
+from dpnotice.release import NoisyTable, Release
+from dpnotice.result import SUMMARY_COLUMNS, Result
+
+INQUIRY = Inquiry.from_dict(
+    {
+        "format": 1,
+        "name": "wen",
+        "title": "Purchasers of WEN",
+        "period": ["2007-11-01", "2016-09-20"],
+        "timezone": "UTC",
+        "products": ["tonic"],
+        "axes": {"contact": ["email", "post", "none"]},
+        "tables": [{"of": []}, {"of": ["contact"]}],
+        "privacy": {"epsilon": "20"},
+    }
+)
+COLUMNS = [
+    "plan",
+    "reach",
+    "lower",
+    "upper",
+    "level",
+    "cost_usd",
+    "records_disclosed",
+    "records_lower",
+    "records_upper",
+]
+
+
+def release(retailer: str) -> Release:
+    rng, p = np.random.default_rng(len(retailer)), math.exp(-10)
+    cells = np.array([60_000, 30_000, 10_000, 0])
+    tables = {}
+    for of in INQUIRY.tables:
+        true = cells if of else cells.sum()
+        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
+        noise = Noise(law=INQUIRY.noise_law, scale=0.1)
+        tables[of] = NoisyTable(counts=true + drawn, noise=noise)
+    return Release(
+        retailer=retailer,
+        inquiry=INQUIRY,
+        tables=tables,
+        attempt=0,
+        date=date(2026, 1, 31),
+        ledger_sequence=1,
+        ledger_head="0" * 64,
+        versions={},
+    )
+
+
+ONE = dn.estimate_class([release("sephora")])
+TWO = dn.estimate_class([release("sephora"), release("ulta")])
+PAPER = dn.Print("Weekly", reach_1=dn.beta(mean=0.4, sd=0.03), cost_usd=1_000)
+
+
+def email(cooperation: str = "sends_itself", price: float | None = 0.01) -> dn.Direct:
+    return dn.Direct(
+        "sephora",
+        mode="email",
+        cooperation=cooperation,
+        delivered=dn.beta(mean=0.9, sd=0.03),
+        seen=1.0,
+        unit_cost_usd=price,
+    )
+
+
+PUBLICATION = NoticePlan("publication", [PAPER])
+SENT = NoticePlan("retailer sends", [PAPER, email()])
+NAMES = NoticePlan("names handed over", [PAPER, email("hands_over_list")])
+UNPRICED = NoticePlan("price unknown", [PAPER, email(price=None)])
+PLANS = [PUBLICATION, SENT, NAMES, UNPRICED]
+
+
+def compared(
+    plans: Sequence[NoticePlan] = PLANS,
+    members: Any = ONE,
+    **options: Any,
+) -> Comparison:
+    return compare(plans, members, **{"draws": 300, "seed": 4, **options})
+
+
+RESULT = compared()
+ROWS = RESULT.to_frame().set_index("plan")
+
+
+# --- what the table says -------------------------------------------------------------------
+def test_every_plan_has_a_row_in_the_order_given() -> None:
+    assert RESULT.to_frame()["plan"].tolist() == [plan.name for plan in PLANS]
+
+
+def test_the_table_has_exactly_its_columns() -> None:
+    assert RESULT.to_frame().columns.tolist() == COLUMNS
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=lambda plan: plan.name)
+def test_a_row_holds_the_plans_own_estimate(plan: NoticePlan) -> None:
+    alone = estimate_reach(plan, ONE, draws=300, seed=4)
+    row = ROWS.loc[plan.name]
+    assert row["reach"] == alone.reach
+    assert (row["lower"], row["upper"]) == alone.interval()
+
+
+def test_a_list_and_a_retailers_own_letter_reach_alike() -> None:
+    assert ROWS.loc["names handed over", "reach"] == ROWS.loc["retailer sends", "reach"]
+
+
+def test_only_the_list_discloses_records() -> None:
+    disclosed = ROWS["records_disclosed"]
+    assert disclosed["names handed over"] == pytest.approx(100_000, abs=2)
+    assert disclosed["retailer sends"] == disclosed["publication"] == 0
+
+
+def test_costs_are_media_and_pieces() -> None:
+    assert ROWS.loc["publication", "cost_usd"] == 1_000
+    assert ROWS.loc["retailer sends", "cost_usd"] == pytest.approx(1_600, abs=1)
+
+
+def test_a_missing_price_is_not_given_and_never_zero() -> None:
+    assert math.isnan(ROWS.loc["price unknown", "cost_usd"])
+
+
+def test_a_missing_price_is_worded_on_the_page() -> None:
+    page = RESULT._repr_html_()
+    assert "not given" in page
+    assert "nan" not in page
+
+
+def test_with_several_retailers_there_is_no_single_reach() -> None:
+    row = compared(members=TWO).to_frame().iloc[1]
+    assert math.isnan(row["reach"])
+    assert row["lower"] < row["upper"]
+
+
+def test_a_target_adds_the_chance_of_meeting_it() -> None:
+    result = compared(reach_at_least=0.7)
+    assert result.to_frame().columns.tolist() == [*COLUMNS, "probability_at_least"]
+    expected = [estimate.probability_at_least(0.7) for estimate in result.estimates]
+    assert result.to_frame()["probability_at_least"].tolist() == expected
+
+
+# --- common random numbers -----------------------------------------------------------------
+def test_a_figure_that_two_plans_share_is_drawn_alike() -> None:
+    twice = [SENT, NoticePlan("the same again", [email(), PAPER])]
+    one, other = compared(twice).estimates
+    assert one.draws == pytest.approx(other.draws, abs=1e-12)
+
+
+def test_the_order_of_plans_changes_no_plan() -> None:
+    backward = compared(PLANS[::-1]).to_frame().set_index("plan").loc[ROWS.index]
+    assert backward.equals(ROWS)
+
+
+def test_a_difference_between_plans_is_sharper_than_either_plan() -> None:
+    one, other = RESULT.estimates[:2]
+    apart = math.hypot(one.draws.std(), other.draws.std())
+    assert (other.draws - one.draws).std() < apart
+
+
+def test_the_same_seed_gives_the_same_table() -> None:
+    assert compared().to_frame().equals(RESULT.to_frame())
+
+
+# --- refusals ------------------------------------------------------------------------------
+@pytest.mark.parametrize("bad", [[], (), None, PUBLICATION, 3])
+def test_at_least_one_plan_in_a_list_is_needed(bad: Any) -> None:
+    with pytest.raises(PlanError, match="a list of at least one NoticePlan"):
+        compare(bad, ONE)
+
+
+@pytest.mark.parametrize("bad", ["plan", ["plan"], [PUBLICATION, None], [PAPER]])
+def test_only_plans_are_compared(bad: Any) -> None:
+    with pytest.raises(PlanError, match="NoticePlan"):
+        compare(bad, ONE, draws=10)
+
+
+def test_two_plans_of_one_name_are_refused() -> None:
+    with pytest.raises(PlanError, match="each plan needs a name of its own"):
+        compared([PUBLICATION, NoticePlan("publication", [email()])])
+
+
+@pytest.mark.parametrize("bad", [70, -0.1, "0.7", float("nan"), True])
+def test_a_target_that_is_no_fraction_is_refused(bad: Any) -> None:
+    with pytest.raises(EstimateError, match=r"a reach target is a fraction in \[0, 1\]"):
+        compared(reach_at_least=bad)
+
+
+@pytest.mark.parametrize("bad", [None, "class", [1]])
+def test_plans_are_compared_over_a_class_only(bad: Any) -> None:
+    with pytest.raises(PlanError, match="the result of estimate_class"):
+        compared(members=bad)
+
+
+@pytest.mark.parametrize("options", [{"draws": 0}, {"draws": 1.5}, {"seed": -1}, {"seed": "x"}])
+def test_impossible_draws_and_seeds_are_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(DpnoticeError, match="draws must be a whole number"):
+        compared(**options)
+
+
+# --- what every result answers -------------------------------------------------------------
+def test_it_answers_the_calls_of_every_result() -> None:
+    assert isinstance(RESULT, Result)
+
+
+@pytest.mark.parametrize("members", [ONE, TWO], ids=["one", "two"])
+def test_the_summary_has_exactly_the_agreed_columns(members: Any) -> None:
+    assert tuple(compared(members=members).summary().columns) == SUMMARY_COLUMNS
+
+
+def test_the_summary_has_reach_records_and_known_costs_of_every_plan() -> None:
+    frame = RESULT.summary()
+    for plan in PLANS:
+        units = frame.loc[frame["segment"] == plan.name, "unit"].tolist()
+        assert units == ["fraction", "buyers", *(["USD"] if plan is not UNPRICED else [])]
+
+
+@pytest.mark.parametrize("members", [ONE, TWO], ids=["one", "two"])
+def test_plain_types_survive_json(members: Any) -> None:
+    content = compared(members=members).to_dict()
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert [plan["plan"] for plan in content["plans"]] == [plan.name for plan in PLANS]
+
+
+@pytest.mark.parametrize("members", [ONE, TWO], ids=["one", "two"])
+def test_plot_data_survives_json(members: Any) -> None:
+    data = compared(members=members, reach_at_least=0.7).plot_data()
+    assert json.loads(json.dumps(data, allow_nan=False)) == data
+    assert [entry["label"] for entry in data["series"]] == [plan.name for plan in PLANS]
+
+
+def test_a_plot_is_drawn_into_the_axes_given_and_changes_nothing_global() -> None:
+    before, axes = dict(mpl.rcParams), Figure().add_subplot()
+    assert compared(reach_at_least=0.7).plot(axes) is axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == [p.name for p in PLANS[::-1]]
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize("members", [ONE, TWO], ids=["one", "two"])
+def test_the_statement_says_of_every_plan_who_would_be_exposed(members: Any) -> None:
+    sentences = compared(members=members).statement()
+    assert sentences.count("would be exposed to the notice of plan") == len(PLANS)
+    assert all(f'"{plan.name}"' in sentences for plan in PLANS)
+    assert "will read" not in sentences
+
+
+def test_the_statement_says_whose_records_leave() -> None:
+    sentences = RESULT.statement()
+    assert sentences.count("It discloses no buyer's record.") == 3
+    assert sentences.count("It discloses about 100,000 buyers' records") == 1

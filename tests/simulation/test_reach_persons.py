@@ -1,0 +1,285 @@
+"""Persons simulated one by one, each with purchases, addresses and media habits of their own.
+
+Tolerance 4 s.e. of the simulated share: false alarm 6e-5 per comparison.
+"""
+
+import math
+from datetime import date
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+import dpnotice as dn
+from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.plan import NoticePlan
+from dpnotice.inquiry import Inquiry
+from dpnotice.privacy import Noise
+from dpnotice.release import NoisyTable, Release
+
+CONTACT = ("email+post", "email", "post", "none")
+INQUIRY = Inquiry.from_dict(
+    {
+        "format": 1,
+        "name": "wen",
+        "title": "Purchasers of WEN",
+        "period": ["2007-11-01", "2016-09-20"],
+        "timezone": "UTC",
+        "products": ["tonic"],
+        "axes": {"state": ["CA", "NY"], "contact": list(CONTACT)},
+        "tables": [{"of": []}, {"of": ["state", "contact"]}],
+        "privacy": {"epsilon": "20"},
+    }
+)
+READERS = np.array([0.35, 0.15, 0.0])
+READERS_OF_TWO = np.array([0.5, 0.22, 0.0])
+INSERTIONS = 3
+Whole = npt.NDArray[np.int_]
+Truth = npt.NDArray[np.bool_]
+
+
+def release(retailer: str, state: Whole, contact: Whole) -> Release:
+    """Count persons, with noise of s.d. 0.01: the comparison is about reach."""
+    cells = np.bincount(5 * state + contact, minlength=15).reshape(3, 5)
+    rng, p = np.random.default_rng(len(retailer)), math.exp(-10)
+    tables = {}
+    for of in INQUIRY.tables:
+        true = cells if of else cells.sum()
+        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
+        noise = Noise(law=INQUIRY.noise_law, scale=0.1)
+        tables[of] = NoisyTable(counts=true + drawn, noise=noise)
+    return Release(
+        retailer=retailer,
+        inquiry=INQUIRY,
+        tables=tables,
+        attempt=0,
+        date=date(2026, 1, 31),
+        ledger_sequence=1,
+        ledger_head="0" * 64,
+        versions={},
+    )
+
+
+def by_state(values: npt.NDArray[np.float64]) -> Any:
+    import pandas as pd  # noqa: PLC0415 -- used here only
+
+    return pd.DataFrame({"state": ["CA", "NY", "unknown"], "value": values})
+
+
+PAPER = dn.Print(
+    "Weekly",
+    reach_1=by_state(READERS),
+    reach_2=by_state(READERS_OF_TWO),
+    insertions=INSERTIONS,
+)
+RADIO = dn.Broadcast("radio", grps=80, reach_cap=0.7, dispersion=0.6)
+
+
+def meets_paper(rng: np.random.Generator, state: Whole) -> Truth:
+    """Each reader has a chance of their own, beta distributed within the state."""
+    met = np.zeros(len(state), dtype=bool)
+    for number in (0, 1):
+        one, two = READERS[number], READERS_OF_TWO[number]
+        alpha = one * (two - one) / (2 * one - one**2 - two)
+        here = state == number
+        chance = rng.beta(alpha, alpha * (1 - one) / one, here.sum())
+        met[here] = rng.binomial(INSERTIONS, chance) > 0
+    return met
+
+
+def meets_radio(rng: np.random.Generator, persons: int) -> Truth:
+    listens = rng.random(persons) < 0.7
+    rate = rng.gamma(0.6, 0.8 / 0.7 / 0.6, persons)
+    return np.asarray(listens & (rng.poisson(rate) > 0))
+
+
+def sees_email(rng: np.random.Generator, contact: Whole, delivered: float, seen: float) -> Truth:
+    sent = contact <= 1
+    chances = rng.random((2, len(contact)))
+    return np.asarray(sent & (chances[0] < delivered) & (chances[1] < seen))
+
+
+def persons_of(rng: np.random.Generator, persons: int) -> tuple[Whole, Whole]:
+    state = rng.choice(3, persons, p=[0.6, 0.35, 0.05])
+    contact = np.where(
+        state == 0,
+        rng.choice(5, persons, p=[0.4, 0.2, 0.2, 0.15, 0.05]),
+        rng.choice(5, persons, p=[0.1, 0.1, 0.5, 0.2, 0.1]),
+    )
+    return state, contact
+
+
+def email(retailer: str, delivered: float, seen: float) -> dn.Direct:
+    return dn.Direct(
+        retailer, mode="email", cooperation="sends_itself", delivered=delivered, seen=seen
+    )
+
+
+def estimated(plan: NoticePlan, members: ClassEstimate, draws: int = 400) -> Any:
+    return dn.estimate_reach(plan, members, draws=draws, seed=1)
+
+
+# --- one retailer --------------------------------------------------------------------------
+PERSONS = 500_000
+
+
+def within(got: float, truth: Truth) -> bool:
+    share = float(truth.mean())
+    return abs(got - share) < 4 * math.sqrt(share * (1 - share) / len(truth))
+
+
+@pytest.fixture(scope="module")
+def world() -> dict[str, Any]:
+    rng = np.random.default_rng(20)
+    state, contact = persons_of(rng, PERSONS)
+    return {
+        "state": state,
+        "contact": contact,
+        "members": dn.estimate_class([release("sephora", state, contact)]),
+        "paper": meets_paper(rng, state),
+        "radio": meets_radio(rng, PERSONS),
+        "email": sees_email(rng, contact, 0.9, 0.8),
+        "rng": rng,
+    }
+
+
+def test_direct_and_published_notice_reach_as_many_as_simulated(world: dict[str, Any]) -> None:
+    plan = NoticePlan("all", [email("sephora", 0.9, 0.8), PAPER, RADIO], dependence=0.0)
+    truth = world["email"] | world["paper"] | world["radio"]
+    assert within(estimated(plan, world["members"]).reach, truth)
+
+
+def test_published_notice_alone_reaches_as_many_as_simulated(world: dict[str, Any]) -> None:
+    plan = NoticePlan("media", [PAPER, RADIO], dependence=0.0)
+    assert within(estimated(plan, world["members"]).reach, world["paper"] | world["radio"])
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_every_state_is_reached_as_simulated(world: dict[str, Any], number: int) -> None:
+    plan = NoticePlan("all", [email("sephora", 0.9, 0.8), PAPER, RADIO], dependence=0.0)
+    truth = (world["email"] | world["paper"] | world["radio"])[world["state"] == number]
+    got = estimated(plan, world["members"], draws=4_000).by("state")["estimate"][number]
+    assert within(got, truth)
+
+
+def test_vehicles_met_by_the_same_persons_reach_as_simulated(world: dict[str, Any]) -> None:
+    half = world["rng"].random(PERSONS) < 0.5  # in half of the world the same persons meet both
+    habit = world["rng"].random(PERSONS)
+    one = np.where(half, habit, world["rng"].random(PERSONS)) < 0.3
+    other = np.where(half, habit, world["rng"].random(PERSONS)) < 0.4
+    vehicles = [dn.Print("A", reach_1=0.3), dn.Print("B", reach_1=0.4)]
+    plan = NoticePlan("same", vehicles, dependence=0.5)
+    assert within(estimated(plan, world["members"]).reach, one | other)
+
+
+def test_vehicles_met_by_different_persons_reach_as_simulated(world: dict[str, Any]) -> None:
+    half = world["rng"].random(PERSONS) < 0.5
+    habit = world["rng"].random(PERSONS)
+    one = np.where(half, habit, world["rng"].random(PERSONS)) < 0.3
+    other = np.where(half, 1 - habit, world["rng"].random(PERSONS)) < 0.4
+    vehicles = [dn.Print("A", reach_1=0.3), dn.Print("B", reach_1=0.4)]
+    plan = NoticePlan("different", vehicles, dependence=-0.5)
+    assert within(estimated(plan, world["members"]).reach, one | other)
+
+
+def test_a_letter_after_a_bounce_reaches_as_simulated(world: dict[str, Any]) -> None:
+    rng, contact = world["rng"], world["contact"]
+    arrives = (contact <= 1) & (rng.random(PERSONS) < 0.85)
+    letter = np.isin(contact, [0, 2]) & ~arrives & (rng.random(PERSONS) < 0.95)
+    truth = (arrives | letter) & (rng.random(PERSONS) < 0.7)
+    notice = dn.Direct(
+        "sephora",
+        mode="email_then_post",
+        cooperation="sends_itself",
+        delivered=0.85,
+        delivered_post=0.95,
+        seen=0.7,
+    )
+    assert within(estimated(NoticePlan("p", [notice]), world["members"]).reach, truth)
+
+
+def test_members_whom_no_record_shows_are_reached_as_simulated(world: dict[str, Any]) -> None:
+    rng = np.random.default_rng(21)
+    everybody = int(PERSONS / 0.75 * 1.4)  # a quarter of purchasers unknown; 0.4 more users each
+    state, contact = persons_of(rng, everybody)
+    known = rng.random(everybody) < 0.75 / 1.4
+    members = dn.estimate_class(
+        [release("sephora", state[known], contact[known])], outside=0.25, users_per_buyer=1.4
+    )
+    truth = (sees_email(rng, contact, 0.9, 0.8) & known) | meets_radio(rng, everybody)
+    plan = NoticePlan("p", [email("sephora", 0.9, 0.8), RADIO], dependence=0.0)
+    got = estimated(plan, members).reach
+    # Who is known is itself random: the share of the known has its own error.
+    error = math.sqrt(0.25 / everybody) + math.sqrt(0.25 / everybody)
+    assert abs(got - truth.mean()) < 4 * error
+    assert world["members"].population == "known buyers"
+
+
+def test_frequency_is_as_simulated(world: dict[str, Any]) -> None:
+    rng = np.random.default_rng(22)
+    listens = rng.random(PERSONS) < 0.7
+    heard = rng.poisson(rng.gamma(0.6, 0.8 / 0.7 / 0.6, PERSONS)) * listens
+    met = heard + world["email"]
+    reached = met[met > 0]
+    plan = NoticePlan("p", [email("sephora", 0.9, 0.8), RADIO], dependence=0.0)
+    error = reached.std() / math.sqrt(len(reached))
+    assert abs(estimated(plan, world["members"]).frequency - reached.mean()) < 4 * error
+
+
+# --- several retailers ---------------------------------------------------------------------
+def overlapping(seed: int, retailers: int) -> tuple[ClassEstimate, NoticePlan, float]:
+    """A world whose retailers share buyers at random; contact differs between retailers."""
+    rng = np.random.default_rng(seed)
+    persons = 100_000
+    state = rng.choice(3, persons, p=[0.6, 0.35, 0.05])
+    loyalty = rng.beta(*rng.uniform(0.2, 3, 2), persons)
+    shared = rng.random(persons) < rng.random()
+    reached = meets_radio(rng, persons) | meets_paper(rng, state)
+    anywhere = np.zeros(persons, dtype=bool)
+    habit = rng.random(persons)
+    releases, notices = [], []
+    for number in range(retailers):
+        size = rng.uniform(0.2, 1)
+        draw = np.where(shared, habit, rng.random(persons))
+        buys = draw < size * loyalty
+        contact = rng.choice(5, persons, p=rng.dirichlet([1, 1, 1, 1, 0.2]))
+        delivered, seen = rng.uniform(0.3, 1, 2)
+        name = f"retailer{number}"
+        releases.append(release(name, state[buys], contact[buys]))
+        if rng.random() < 0.8:
+            notices.append(email(name, delivered, seen))
+            reached |= buys & sees_email(rng, contact, delivered, seen)
+        anywhere |= buys
+    plan = NoticePlan("all", [*notices, PAPER, RADIO], dependence=0.0)
+    return dn.estimate_class(releases), plan, float(reached[anywhere].mean())
+
+
+@pytest.mark.parametrize("retailers", [2, 3, 5])
+@pytest.mark.parametrize("seed", range(6))
+def test_the_ends_contain_the_truth_whatever_the_overlap_is(seed: int, retailers: int) -> None:
+    members, plan, truth = overlapping(100 * retailers + seed, retailers)
+    result = estimated(plan, members, draws=100)
+    low, high = result.draws.mean(axis=0)
+    error = 4 * math.sqrt(0.25 / 20_000)  # at least 20,000 persons buy somewhere
+    assert low - error <= truth <= high + error
+    assert result.bounds[0] - error <= truth <= result.bounds[1] + error
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_the_ends_contain_full_overlap_and_none(*, same: bool) -> None:
+    rng = np.random.default_rng(30)
+    persons = 100_000
+    state, contact = persons_of(rng, persons)
+    first = np.ones(persons, dtype=bool) if same else np.arange(persons) < persons // 2
+    second = np.ones(persons, dtype=bool) if same else ~first
+    members = dn.estimate_class(
+        [release("a", state[first], contact[first]), release("b", state[second], contact[second])]
+    )
+    truth = (first & sees_email(rng, contact, 0.8, 0.9)) | (
+        second & sees_email(rng, contact, 0.5, 0.6)
+    )
+    plan = NoticePlan("p", [email("a", 0.8, 0.9), email("b", 0.5, 0.6)])
+    low, high = estimated(plan, members, draws=100).draws.mean(axis=0)
+    error = 4 * math.sqrt(0.25 / persons)
+    assert low - error <= truth.mean() <= high + error

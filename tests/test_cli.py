@@ -1,0 +1,286 @@
+"""The commands: results on standard output, a refusal as one line on standard error."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import tomli_w
+from typer.testing import CliRunner
+
+import dpnotice
+from dpnotice import cli
+from dpnotice.inquiry import Inquiry
+from dpnotice.release import Release
+from dpnotice.retailer.ledger import Ledger
+
+CONFIG = {
+    "inquiry": "matter.toml",
+    "retailer": "shop",
+    "ledger": "shop.ledger",
+    "output": "shop.release",
+    "purchases": {
+        "source": "sales.parquet",
+        "buyer": "id",
+        "product": "sku",
+        "date": "day",
+        "timezone": "UTC",
+        "axes": {"state": "st"},
+    },
+}
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Path:
+    """A folder with all that an answer needs, but for the ledger."""
+    inquiry = {
+        "format": 1,
+        "name": "matter",
+        "title": "Purchasers",
+        "period": ["2020-01-01", "2021-01-01"],
+        "timezone": "UTC",
+        "products": ["p"],
+        "axes": {"state": ["CA", "NY"]},
+        "tables": [{"of": []}, {"of": ["state"]}],
+        "privacy": {"epsilon": "1"},
+    }
+    Inquiry.from_dict(inquiry).save(tmp_path / "matter.toml")
+    rows = {
+        "id": [f"buyer-{n}@example.org" for n in range(50)],
+        "sku": "p",
+        "day": pd.Timestamp("2020-03-01"),
+        "st": "CA",
+    }
+    pd.DataFrame(rows).to_parquet(tmp_path / "sales.parquet")
+    configure(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def ready(job: Path) -> Path:
+    Ledger.create(job / "shop.ledger", epsilon_cap="2")
+    return job
+
+
+def configure(folder: Path, **changes: object) -> Path:
+    path = folder / "answer.toml"
+    path.write_text(tomli_w.dumps(CONFIG | changes), encoding="utf-8")
+    return path
+
+
+def run(*arguments: object) -> str:
+    done = CliRunner().invoke(cli.app, [str(argument) for argument in arguments])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def in_a_fresh_process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    program = "from dpnotice.cli import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(dpnotice.__file__).parents[1],
+    )
+
+
+def refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: object
+) -> str:
+    """Run the whole program in this process; return the one line on standard error."""
+    monkeypatch.setattr(sys, "argv", ["dpnotice", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    shown: Any = capsys.readouterr()
+    assert stopped.value.code == 1
+    assert shown.out == ""
+    assert shown.err.startswith("dpnotice: ")
+    assert shown.err.count("\n") == 1
+    return str(shown.err)
+
+
+def test_the_version_is_printed() -> None:
+    assert run("--version") == f"{dpnotice.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["demo", "answer", "ledger", "show"])
+def test_every_command_explains_itself(command: str) -> None:
+    assert "Usage" in run(command, "--help")
+
+
+def test_an_answer_writes_the_one_file(ready: Path) -> None:
+    run("answer", ready / "answer.toml")
+    assert Release.load(ready / "shop.release").retailer == "shop"
+
+
+def test_an_answer_prints_the_card_with_what_is_left(ready: Path) -> None:
+    shown = run("answer", ready / "answer.toml")
+    assert "WHAT LEAVES SHOP" in shown
+    assert "Left in this retailer's account for the matter: 1." in shown
+
+
+def test_a_second_answer_gives_the_same_file(ready: Path) -> None:
+    run("answer", ready / "answer.toml")
+    first = (ready / "shop.release").read_bytes()
+    run("answer", ready / "answer.toml")
+    assert (ready / "shop.release").read_bytes() == first
+
+
+def test_a_second_answer_costs_nothing(ready: Path) -> None:
+    run("answer", ready / "answer.toml")
+    assert "account for the matter: 1." in run("answer", ready / "answer.toml")
+
+
+def test_an_answer_that_was_deleted_comes_back_byte_for_byte(ready: Path) -> None:
+    run("answer", ready / "answer.toml")
+    first = (ready / "shop.release").read_bytes()
+    (ready / "shop.release").unlink()
+    run("answer", ready / "answer.toml")
+    assert (ready / "shop.release").read_bytes() == first
+
+
+def test_a_new_attempt_costs_again(ready: Path) -> None:
+    run("answer", ready / "answer.toml")
+    configure(ready, output="second.release")
+    shown = run("answer", ready / "answer.toml", "--new-attempt", "the first was lost")
+    assert "account for the matter: 0." in shown
+
+
+def test_an_answer_shows_no_buyer_and_no_progress_off_a_terminal(ready: Path) -> None:
+    done = CliRunner().invoke(cli.app, ["answer", str(ready / "answer.toml")])
+    assert "example.org" not in done.output
+    assert done.stderr == ""
+
+
+def test_a_ledger_is_created_once(tmp_path: Path) -> None:
+    shown = run("ledger", tmp_path / "a.ledger", "--create", "--epsilon-cap", "2")
+    assert shown == "cap 2 epsilon per retailer and matter\n"
+
+
+def test_a_ledger_under_rho_is_created(tmp_path: Path) -> None:
+    shown = run("ledger", tmp_path / "a.ledger", "--create", "--rho-cap", "0.5")
+    assert shown == "cap 0.5 rho per retailer and matter\n"
+
+
+def test_a_ledger_shows_what_is_left_in_every_account(ready: Path) -> None:
+    run("answer", ready / "answer.toml")
+    assert "shop, matter matter: spent 1, left 1" in run("ledger", ready / "shop.ledger")
+
+
+def test_a_release_is_shown_with_its_card_and_every_number(ready: Path) -> None:
+    run("answer", ready / "answer.toml")
+    shown = run("show", ready / "shop.release")
+    release = Release.load(ready / "shop.release")
+    assert "WHAT LEAVES SHOP" in shown
+    for table in release.tables.values():
+        assert all(str(count) in shown for count in table.counts.ravel().tolist())
+
+
+def test_a_demo_runs_into_the_folder_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr("dpnotice.demo.run", asked.append)
+    run("demo", "--output", tmp_path / "out")
+    assert asked == [tmp_path / "out"]
+
+
+def test_the_whole_program_refuses_in_one_line_without_a_traceback(tmp_path: Path) -> None:
+    done = in_a_fresh_process("ledger", tmp_path / "absent.ledger")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("dpnotice: LEDGER_MISSING: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_missing_ledger_is_refused_in_one_line(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "there is no ledger" in refused(monkeypatch, capsys, "answer", job / "answer.toml")
+
+
+def test_an_answer_never_makes_a_ledger(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(monkeypatch, capsys, "answer", job / "answer.toml")
+    assert not (job / "shop.ledger").exists()
+
+
+def test_a_missing_configuration_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "'absent.toml'" in refused(monkeypatch, capsys, "answer", tmp_path / "absent.toml")
+
+
+def test_an_unknown_key_is_refused_in_one_line(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = configure(ready, seed=7)
+    assert "'seed'" in refused(monkeypatch, capsys, "answer", path)
+
+
+def test_a_sketch_key_is_refused_in_one_line(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = configure(ready, sketch_key="docket.key")
+    assert "sketch_key" in refused(monkeypatch, capsys, "answer", path)
+
+
+def test_a_missing_release_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "absent.release" in refused(monkeypatch, capsys, "show", tmp_path / "absent.release")
+
+
+def test_an_existing_ledger_is_never_replaced(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (ready / "shop.ledger").read_bytes()
+    arguments = ("ledger", ready / "shop.ledger", "--create", "--epsilon-cap", "9")
+    refused(monkeypatch, capsys, *arguments)
+    assert (ready / "shop.ledger").read_bytes() == before
+
+
+def test_a_ledger_without_a_cap_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(monkeypatch, capsys, "ledger", tmp_path / "a.ledger", "--create")
+    assert not (tmp_path / "a.ledger").exists()
+
+
+def test_a_cap_without_create_is_refused_as_it_would_change_nothing(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(monkeypatch, capsys, "ledger", ready / "shop.ledger", "--epsilon-cap", "5")
+
+
+def test_another_file_in_the_outputs_place_is_refused_and_kept(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (ready / "shop.release").write_text("other", encoding="utf-8")
+    assert "OUTPUT_EXISTS" in refused(monkeypatch, capsys, "answer", ready / "answer.toml")
+    assert (ready / "shop.release").read_text(encoding="utf-8") == "other"
+
+
+def test_a_missing_output_folder_is_refused_in_one_line(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = configure(ready, output="absent/shop.release")
+    refused(monkeypatch, capsys, "answer", path)
+
+
+def test_a_demo_into_a_file_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "taken").write_text("", encoding="utf-8")
+    refused(monkeypatch, capsys, "demo", "--output", tmp_path / "taken")
+
+
+def test_a_usage_error_is_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["dpnotice", "answer"])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    assert stopped.value.code == 2
+    assert "Traceback" not in capsys.readouterr().err
