@@ -46,6 +46,8 @@ class DatasetError(DpnoticeError):
 PURCHASES_RULES: Final = {
     "SOURCE_TYPE": "a source is a path, a glob, a list of paths, a pandas, polars or Arrow frame, "
     "or an Ibis table; pass one of these",
+    "ENGINE": "counting is known to be exact on tables of DuckDB, Spark and PostgreSQL; export to "
+    "Parquet from other engines",
     "SOURCE_MISSING": "no file matches the source; check the path from where the command runs",
     "SOURCE_FORMAT": "files must end in .parquet, .csv or .csv.gz, all alike; convert or split",
     "SOURCE_CORRUPT": "the engine could not read the source to its end; repair it and run again "

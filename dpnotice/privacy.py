@@ -18,8 +18,8 @@ from dpnotice.errors import InquiryError
 
 NANO: Final = 10**9
 MIN_SCALE: Final = 1e-9
-MAX_SCALE: Final = 2.0**53
-"""Scales outside these ends are no noise, or more than any count: a file with one is refused."""
+MAX_SCALE: Final = 2.0**47
+"""Scales outside these ends are no noise, or could carry a count beyond 2^53: both are refused."""
 SMOOTH_GAUSSIAN: Final = 2.0
 """Scale from which the discrete Gaussian's moments are the normal's to rounding."""
 _NO_NOISE: Final = 350.0
@@ -198,7 +198,7 @@ class Noise:
         if not isinstance(self.scale, (int, float)) or not MIN_SCALE <= self.scale <= MAX_SCALE:
             raise InquiryError(
                 "a noise scale must be finite and above 0, "
-                f"from {MIN_SCALE} to 2^53 people, got {self.scale!r}"
+                f"from {MIN_SCALE} to 2^47 people, got {self.scale!r}"
             )
         object.__setattr__(self, "scale", float(self.scale))
 

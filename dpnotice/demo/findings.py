@@ -79,9 +79,9 @@ def class_findings(
 
 def _pairs(case: Case, members: ClassEstimate) -> Iterator[Finding]:
     """Yield the persons known to both of two retailers."""
-    overlap = members.overlap().set_index("retailers")
+    overlap = {row["retailers"]: row for row in members.overlap().to_dict("records")}
     for (one, other), both in case.truth["pairs"].items():
-        row = overlap.loc[f"{one} + {other}"]
+        row = overlap[f"{one} + {other}"]
         yield Finding(
             what="known to both",
             of=f"{one} + {other}",

@@ -27,7 +27,8 @@ def write_pictures(
         Name -> SVG text.
     """
     data = {
-        "composition": composition.plot_data(),
+        "composition": composition.plot_data()
+        | {"title": f"Composition of the buyers of {composition.retailers[0].retailer}"},
         "reach": _reach(findings),
         "curve": _curve(check),
     }

@@ -200,14 +200,14 @@ def _page(
         finding=members.statement(),
         sections=[
             Section(
-                title="Three plans, and what handing over the names would disclose",
+                title="The plans, and what handing over the names would disclose",
                 lines=[estimate.statement() for estimate in compared.estimates],
                 table=tables.table(plans),
                 picture=pictures["reach"],
                 caption="Reach of each plan with its bounds and the true value",
             ),
             Section(
-                title="Who the known buyers are",
+                title="Who the buyers of one retailer are",
                 lines=["The noise hides each buyer; the shares remain."],
                 picture=pictures["composition"],
                 caption="Composition of the largest retailer's buyers with intervals",

@@ -47,7 +47,8 @@ def answer(
         retailer: name of the account, 1 to 64 of the characters ``A-Z a-z 0-9 . _ -``.
         ledger: the budget; see :class:`dpnotice.Ledger`.
         new_attempt: a reason to ask again at full cost, where the earlier answer was lost or the
-            column mapping was wrong.
+            column mapping was wrong. It is stated in the call and not stored: the ledger's head
+            leaves with the release.
         progress: called with the name of each step of :data:`STEPS` as it begins.
 
     Returns:
@@ -57,22 +58,19 @@ def answer(
         PurchasesError: a code and a fixed text, never a value from the data.
         LedgerError: the budget does not allow it, or its file is not sound; nothing was drawn.
     """
-    failure: DpnoticeError
+    failure: BaseException
     try:
-        return _answer(
-            inquiry,
-            purchases,
-            _checked(retailer),
-            ledger,
-            new_attempt,
-            progress or (lambda _: None),
-        )
+        name, show = _checked(retailer), progress or (lambda _step: None)
+        return _answer(inquiry, purchases, name, ledger, new_attempt, show)
     except DpnoticeError as refusal:
         failure = refusal
     except Exception as refusal:  # noqa: BLE001 -- an engine's error may quote the data
         _log.error("answer stopped: %s", type(refusal).__name__)
         traceback.clear_frames(refusal.__traceback__)
         failure = PurchasesError(_code(refusal))
+    except BaseException as stop:  # noqa: BLE001 -- an interruption's frames hold exact counts
+        traceback.clear_frames(stop.__traceback__)
+        failure = type(stop)(*stop.args)
     failure.__context__ = failure.__cause__ = None  # what went before could quote the data
     raise failure.with_traceback(None)
 
@@ -145,8 +143,9 @@ def _release(
 def _code(refusal: Exception) -> str:
     """Sort an engine's refusal into a code without repeating its words."""
     origin = type(refusal).__module__.partition(".")[0]
-    reading = origin in {"duckdb", "_duckdb", "pyarrow", "csv", "_csv"}
-    return "SOURCE_CORRUPT" if reading or isinstance(refusal, (OSError, ValueError)) else "INTERNAL"
+    reading = origin in {"duckdb", "_duckdb", "pyarrow", "csv", "_csv", "zlib"}
+    reading |= isinstance(refusal, (OSError, EOFError, ValueError))
+    return "SOURCE_CORRUPT" if reading else "INTERNAL"
 
 
 def _checked(retailer: str) -> str:

@@ -4,6 +4,7 @@ In: an inquiry and a retailer's purchases. Out: `ConfidentialCounts`, in which a
 one buyer with all of their purchases changes one cell of each table by one.
 """
 
+import re
 from datetime import UTC, date, datetime, time
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -11,6 +12,8 @@ from zoneinfo import ZoneInfo
 import ibis
 import numpy as np
 import numpy.typing as npt
+from ibis.backends import BaseBackend
+from ibis.expr.operations import InMemoryTable
 from ibis.expr.types import StringValue, Table, Value
 
 from dpnotice.errors import PurchasesError
@@ -40,7 +43,11 @@ def count(inquiry: Inquiry, purchases: Purchases) -> ConfidentialCounts:
     """
     check_mapping(inquiry, purchases)
     with purchases.opened() as (table, engine):
-        found = engine.to_pyarrow(cells(inquiry, purchases, table))
+        query = cells(inquiry, purchases, table)
+        try:
+            found = engine.to_pyarrow(query)
+        finally:
+            _forget(engine, query)
         codes = found["cell"].to_numpy().astype(np.int64)
         buyers = found["buyers"].to_numpy().astype(np.int64)
     return ConfidentialCounts(marginals(inquiry, codes, buyers))
@@ -150,13 +157,24 @@ def _spelt(buyer: Value, rule: str) -> Value:
 
 
 def _products(inquiry: Inquiry, column: Value) -> Table:
+    """Return the products in scope as a table of the column's own type."""
     items = inquiry.products.items or ()
-    if column.type().is_integer():
-        # Only the canonical spelling of an integer can equal it.
-        numbers = [int(text) for text in items if text.lstrip("-").isdecimal() and text.isascii()]
-        kept = [n for n in numbers if str(n) in set(items) and -(2**63) <= n < 2**63]
-        return ibis.memtable({"product": kept}, schema={"product": "int64"})
-    return ibis.memtable({"product": list(items)}, schema={"product": "string"})
+    kind = column.type()
+    if not kind.is_integer():
+        return ibis.memtable({"product": list(items)}, schema={"product": "string"})
+    # Only the canonical spelling of an integer can equal it.
+    numbers = [int(text) for text in items if re.fullmatch(r"-?[1-9][0-9]{0,19}|0", text)]
+    within = [n for n in numbers if kind.bounds.lower <= n <= kind.bounds.upper]
+    return ibis.memtable({"product": within}, schema={"product": kind})
+
+
+def _forget(engine: BaseBackend, query: Table) -> None:
+    """Remove the small tables that the query brought along from an engine that goes on."""
+    for brought in query.op().find(InMemoryTable):
+        if engine.name == "postgres":
+            engine.drop_table(brought.name, force=True)
+        else:
+            engine.drop_view(brought.name, force=True)
 
 
 def _with_code(rows: Table, axis: Axis) -> Table:

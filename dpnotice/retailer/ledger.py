@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +18,7 @@ from typing import Any, Final, Self
 from dpnotice.errors import LedgerError
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import NANO, PrivacyLoss, exact_decimal
+from dpnotice.release import Release
 
 _TAG: Final = b"dpnotice ledger 1\0"
 _BUSY_MS: Final = 10_000
@@ -147,11 +148,23 @@ class Ledger:
         return cls(path)
 
     @classmethod
-    def open(cls, path: str | Path) -> Self:
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        releases: Iterable[Release] = (),
+        witness: tuple[int, str] | None = None,
+    ) -> Self:
         """Open an existing ledger and verify its whole chain.
 
+        Args:
+            path: the file.
+            releases: of this retailer; a restored backup lacks the debits that they name.
+            witness: sequence and head of an entry noted down elsewhere.
+
         Raises:
-            LedgerError: missing (never created silently), corrupted, or not readable.
+            LedgerError: missing (never created silently), corrupted, not readable, or
+                ``LEDGER_ROLLED_BACK`` where a named entry is not in it.
         """
         if not Path(path).is_file():
             raise LedgerError(
@@ -159,7 +172,21 @@ class Ledger:
                 "Ledger.create or `dpnotice ledger FILE --create`",
                 code="LEDGER_MISSING",
             )
-        return cls(Path(path))
+        ledger = cls(Path(path))
+        named = [(release.ledger_sequence, release.ledger_head) for release in releases]
+        ledger._check_holds(named if witness is None else [*named, witness])
+        return ledger
+
+    def _check_holds(self, named: list[tuple[int, str]]) -> None:
+        with _connected(self._path) as connection:
+            rows = connection.execute("SELECT seq, hash FROM entry").fetchall()
+        held = {(sequence, bytes(head).hex()) for sequence, head in rows}
+        if not held.issuperset(named):
+            raise LedgerError(
+                "the ledger lacks a debit that was made: it was rolled back or replaced; restore "
+                "the latest copy, or decline further answers",
+                code="LEDGER_ROLLED_BACK",
+            )
 
     def remaining(self, inquiry: Inquiry, retailer: str) -> Decimal:
         """Return what is left in the account of this retailer, unit and matter."""

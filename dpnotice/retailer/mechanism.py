@@ -77,7 +77,8 @@ def draw(
         raise PurchasesError("NOISE_CHECK")
     for table, law in noise.items():
         _check_input(exact[table], inquiry.shape(table))
-        if law.loss > _loss(mechanisms[table]):  # our exact formula may never exceed the map
+        # Our exact formula may never exceed the map, nor an account hold another measure's loss.
+        if law.loss > _loss(mechanisms[table]) or law.law != inquiry.noise_law:
             raise PurchasesError("NOISE_CHECK")
     return {
         table: NoisyTable(counts=_noisy(mechanism, exact[table]), noise=noise[table])

@@ -5,12 +5,12 @@ with its schema checked, and the engine that will count it. No query is built he
 """
 
 import csv
+import glob
 import gzip
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from glob import glob
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -19,11 +19,14 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import ibis
 import ibis.expr.datatypes as dt
 from ibis.backends import BaseBackend
+from ibis.common.exceptions import IbisError
 from ibis.expr.types import Table
 
 from dpnotice.errors import PurchasesError
 
 IDS_RULES: Final = ("as_is", "trim", "trim_ascii_lower")
+ENGINES: Final = ("duckdb", "pyspark", "postgres")
+"""Engines whose text and time rules agree; others trim or compare ids differently."""
 MEMORY_LIMIT: Final = "4GB"
 """DuckDB spills to a temporary folder beyond this; the folder is removed afterwards."""
 _FRAMES: Final = frozenset({"pandas", "polars", "pyarrow"})
@@ -38,7 +41,8 @@ class Purchases:
 
     Attributes:
         source: path, glob or list of paths (.parquet, .csv, .csv.gz), a pandas, polars or Arrow
-            frame, or an Ibis table of any backend (DuckDB, Spark, PostgreSQL, ...).
+            frame, or an Ibis table of DuckDB, Spark or PostgreSQL. CSV is UTF-8 with commas, a
+            header, and ISO dates (days, or local times where `timezone` is given).
         buyer: column that identifies a person at this retailer (text, integer or UUID).
         product: column of product codes, as in the inquiry's list (text or integer).
         date: column of the purchase's day or time.
@@ -96,8 +100,9 @@ class Purchases:
             PurchasesError: a code and a fixed text; see :data:`dpnotice.errors.PURCHASES_RULES`.
         """
         if isinstance(self.source, Table):
+            engine = _engine_of(self.source)
             _check_schema(self, self.source)
-            yield self.source, self.source.get_backend()
+            yield self.source, engine
             return
         with tempfile.TemporaryDirectory(prefix="dpnotice-") as spill:
             engine = _duckdb(spill)
@@ -107,6 +112,17 @@ class Purchases:
                 yield table, engine
             finally:
                 engine.disconnect()
+
+
+def _engine_of(table: Table) -> BaseBackend:
+    """Return the engine of an Ibis table, if it is one whose counts are known to be right."""
+    try:
+        engine = table.get_backend()
+    except IbisError:
+        raise PurchasesError("SOURCE_TYPE", field="source") from None
+    if engine.name not in ENGINES:
+        raise PurchasesError("ENGINE", field="source")
+    return engine
 
 
 def _check_zone(name: str) -> None:
@@ -130,33 +146,67 @@ def _duckdb(spill: str) -> Any:
 
 def _read(purchases: Purchases, engine: Any) -> Table:
     """Return the source as a table of the engine."""
-    source = purchases.source
-    if type(source).__module__.partition(".")[0] in _FRAMES:
-        engine.con.register("purchases", _as_arrow(source))
+    if type(purchases.source).__module__.partition(".")[0] in _FRAMES:
+        engine.con.register("purchases", _as_arrow(purchases))
         return engine.table("purchases")
-    paths = _paths(source)
-    texts = [purchases.buyer, purchases.product, *purchases.axes.values()]
+    paths = _paths(purchases.source)
+    literal = [glob.escape(path) for path in paths]  # the engine would expand brackets once more
     if paths[0].endswith(".parquet"):
-        _check_parts(engine.read_parquet(path).schema() for path in paths)
-        return engine.read_parquet(paths)
+        _check_parts(engine.read_parquet(path).schema() for path in literal)
+        return engine.read_parquet(literal)
     _check_parts(_csv_header(path) for path in paths)
-    # Ids and codes stay text, or "007" and "7" would become one buyer.
-    header = set(_csv_header(paths[0]))
-    types = {column: "VARCHAR" for column in texts if column in header}
-    return engine.read_csv(paths, header=True, types=types)
+    return _read_csv(purchases, engine, _csv_header(paths[0]), literal)
 
 
-def _as_arrow(frame: Any) -> Any:
-    if hasattr(frame, "collect"):  # a polars LazyFrame
-        frame = frame.collect()
-    module = type(frame).__module__.partition(".")[0]
-    if module == "polars":
-        return frame.to_arrow()
-    if module == "pandas":
-        import pyarrow as pa  # noqa: PLC0415 -- only for frames
+def _read_csv(purchases: Purchases, engine: Any, header: list[str], paths: list[str]) -> Table:
+    """Read CSV text by one fixed rule: nothing about a column is guessed from its values.
 
-        return pa.Table.from_pandas(frame, preserve_index=False)
-    return frame
+    A guess is a function of everybody's rows, so one buyer's odd date could move all the others.
+    Ids and codes stay text, or "007" and "7" would become one buyer; dates are ISO text, days
+    without `timezone` and local times with it, and whatever else is no date of the period.
+    """
+    table = engine.read_csv(
+        paths,
+        auto_detect=False,
+        header=True,
+        columns=dict.fromkeys(header, "VARCHAR"),
+        delim=",",
+        quote='"',
+        escape='"',
+        comment="",
+    )
+    if purchases.date not in header:
+        return table
+    kind = "date" if purchases.timezone is None else "timestamp"
+    return table.mutate(**{purchases.date: table[purchases.date].try_cast(kind)})
+
+
+def _as_arrow(purchases: Purchases) -> Any:
+    """Return the columns that are read of a frame as an Arrow table of types the engine knows."""
+    import pyarrow as pa  # noqa: PLC0415 -- only for frames
+
+    frame = purchases.source
+    frame = frame.collect() if hasattr(frame, "collect") else frame  # a polars LazyFrame
+    held = getattr(frame, "column_names", None) or getattr(frame, "columns", None)
+    if held is None:
+        raise PurchasesError("SOURCE_TYPE", field="source")
+    _check_present(purchases, [str(name) for name in held])
+    wanted = list(dict.fromkeys(purchases.columns.values()))
+    if hasattr(frame, "column_names"):
+        table = frame.select(wanted)
+    elif hasattr(frame, "to_arrow"):
+        table = frame.select(wanted).to_arrow()
+    else:
+        table = pa.Table.from_pandas(frame[wanted], preserve_index=False)
+    for place, field in enumerate(table.schema):
+        kind = field.type
+        if pa.types.is_null(kind):  # a column without a value has no type of its own
+            kind = pa.date32() if field.name == purchases.date else pa.string()
+        if pa.types.is_timestamp(kind) and kind.tz is not None:
+            kind = pa.timestamp("us", tz=kind.tz)
+        if kind != field.type:
+            table = table.set_column(place, field.name, table[field.name].cast(kind, safe=False))
+    return table
 
 
 def _paths(source: object) -> list[str]:
@@ -176,7 +226,10 @@ def _paths(source: object) -> list[str]:
 
 
 def _matching(item: str) -> list[str]:
-    return sorted(glob(item)) or [item]  # noqa: PTH207 -- Path.glob takes no absolute pattern
+    """Return the file of that very name, else what the glob matches, else the name, to refuse."""
+    if Path(item).is_file():
+        return [item]
+    return sorted(glob.glob(item)) or [item]  # noqa: PTH207 -- Path.glob takes no absolute pattern
 
 
 def _check_parts(schemas: Iterator[Any]) -> None:
@@ -187,16 +240,21 @@ def _check_parts(schemas: Iterator[Any]) -> None:
 
 def _csv_header(path: str) -> list[str]:
     opener = gzip.open if path.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8", newline="") as lines:
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as lines:
         return next(csv.reader(lines), [])
+
+
+def _check_present(purchases: Purchases, held: Sequence[str]) -> None:
+    for field, column in purchases.columns.items():
+        if column not in held:
+            raise PurchasesError("SCHEMA_MISSING", field=field)
 
 
 def _check_schema(purchases: Purchases, table: Table) -> None:
     """Refuse, by argument name, a column that is missing or of a type that cannot be used."""
     schema = table.schema()
+    _check_present(purchases, schema.names)
     for field, column in purchases.columns.items():
-        if column not in schema:
-            raise PurchasesError("SCHEMA_MISSING", field=field)
         if not _usable(field, schema[column]):
             raise PurchasesError("ID_TYPE" if field == "buyer" else "SCHEMA_TYPE", field=field)
     when = schema[purchases.date]

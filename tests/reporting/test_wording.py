@@ -312,11 +312,11 @@ def test_the_cards_factor_is_never_below_the_true_one(loss: str) -> None:
 @pytest.mark.parametrize("loss", ["0.1", "0.5", "0.7", "1", "2", "3"])
 def test_the_cards_beliefs_are_never_below_the_true_ones(loss: str) -> None:
     card = wording.privacy_card(card_facts(loss=loss))
-    stated = re.search(r"10% to at most\s+(\d+)%, of 50% to at most (\d+)%", card)
-    assert stated
+    stated = [float(figure) for figure in re.findall(r"to at\s+most\s+([\d.]+)%", card)]
     factor = math.exp(float(loss))
-    assert int(stated[1]) / 100 >= factor / (factor + 9)
-    assert int(stated[2]) / 100 >= factor / (factor + 1)
+    beliefs = [100 * factor / (factor + 9), 100 * factor / (factor + 1)]  # of 10 % and of 50 %
+    assert len(stated) == 2
+    assert [s >= belief for s, belief in zip(stated, beliefs, strict=True)] == [True, True]
 
 
 def test_the_card_never_speaks_of_a_belief_of_one_hundred_percent() -> None:
