@@ -44,7 +44,18 @@ MAX_HEADER: Final = 8 * 2**20
 _CELL_BYTES: Final = 20
 _HEADER_REST: Final = 2**16
 RESERVED: Final = frozenset(
-    {"level", "keyed", "retailer", "quantity", "segment", "unit", "estimate", "lower", "upper"}
+    {
+        "level",
+        "keyed",
+        "retailer",
+        "quantity",
+        "segment",
+        "unit",
+        "estimate",
+        "lower",
+        "upper",
+        "self",
+    }
 )
 """Names an axis may not have: they are columns of the result frames."""
 

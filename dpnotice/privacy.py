@@ -17,13 +17,11 @@ from typing import Final
 from dpnotice.errors import InquiryError
 
 NANO: Final = 10**9
-MIN_SCALE: Final = 1e-9
+MIN_SCALE: Final = 0.01
 MAX_SCALE: Final = 2.0**47
 """Scales outside these ends are no noise, or could carry a count beyond 2^53: both are refused."""
 SMOOTH_GAUSSIAN: Final = 2.0
 """Scale from which the discrete Gaussian's moments are the normal's to rounding."""
-_NO_NOISE: Final = 350.0
-"""1/(2 scale) beyond which the variance is below the smallest float."""
 WIDE_GAUSSIAN: Final = 500.0
 """Scale above which the discrete Gaussian's quantiles are the normal's, to the person."""
 _DECIMAL: Final = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
@@ -218,7 +216,7 @@ class Noise:
         """Exact variance in people squared: 1/(2 sinh^2(1/(2 scale))) for the Laplace law."""
         if self.is_laplace:
             half = 0.5 / self.scale
-            return 0.0 if half > _NO_NOISE else 0.5 / math.sinh(half) ** 2
+            return 0.5 / math.sinh(half) ** 2
         if self.scale >= SMOOTH_GAUSSIAN:
             return self.scale**2
         return self._gaussian_moment(2)
@@ -232,7 +230,7 @@ class Noise:
     def excess_kurtosis(self) -> float:
         """Fourth cumulant over squared variance: 3 + 1/v for Laplace, near 0 for Gaussian."""
         if self.is_laplace:
-            return 3 + 1 / self.variance if self.variance else 0.0
+            return 3 + 1 / self.variance
         if self.scale >= SMOOTH_GAUSSIAN:
             return 0.0
         return self._gaussian_moment(4) / self.variance**2 - 3

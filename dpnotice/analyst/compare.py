@@ -27,6 +27,8 @@ _COLUMNS: Final = (
     "upper",
     "level",
     "cost_usd",
+    "cost_lower",
+    "cost_upper",
     "records_disclosed",
     "records_lower",
     "records_upper",
@@ -82,7 +84,7 @@ class Comparison:
     reach_at_least: float | None = None
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return a row per plan: reach, cost (nan where a price is missing), records disclosed."""
+        """Return a row per plan: reach, cost (nan where not given), records disclosed."""
         extra = () if self.reach_at_least is None else ("probability_at_least",)
         return tables.frame([self._row(e) for e in self.estimates], (*_COLUMNS, *extra))
 
@@ -112,15 +114,18 @@ class Comparison:
         return figures.draw(self.plot_data(), ax)
 
     def statement(self) -> str:
-        """Return one sentence per plan."""
-        return " ".join(
-            wording.plan_sentence(
-                estimate.estimate().to_dict(),
-                self.members.population,
-                estimate.plan.records_disclosed(self.members).to_dict(),
-            )
-            for estimate in self.estimates
+        """Return sentences on every plan: reach, records disclosed, chance to meet the target."""
+        return " ".join(self._sentence(estimate) for estimate in self.estimates)
+
+    def _sentence(self, estimate: ReachEstimate) -> str:
+        records = estimate.plan.records_disclosed(self.members).to_dict()
+        text = wording.plan_sentence(
+            estimate.estimate().to_dict(), self.members.population, records
         )
+        if self.reach_at_least is None:
+            return text
+        chance = estimate.probability_at_least(self.reach_at_least)
+        return f"{text} {wording.target_sentence(chance, self.reach_at_least)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return every plan's result as plain JSON types."""
@@ -136,7 +141,7 @@ class Comparison:
             "lower": lower,
             "upper": upper,
             "level": 0.95,
-            "cost_usd": math.nan if cost is None else cost.estimate,
+            **_cost_columns(cost),
             "records_disclosed": records.estimate,
             "records_lower": records.lower,
             "records_upper": records.upper,
@@ -147,3 +152,11 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         return tables.html(self.to_frame(), self.statement(), self.members.assumptions)
+
+
+def _cost_columns(cost: Estimate | None) -> dict[str, float]:
+    columns = ("cost_usd", "cost_lower", "cost_upper")
+    if cost is None:
+        return dict.fromkeys(columns, math.nan)
+    point = math.nan if cost.estimate is None else cost.estimate
+    return dict(zip(columns, (point, cost.lower, cost.upper), strict=True))

@@ -6,7 +6,7 @@ diagonal: index 0 on an axis is the constant, the rest spans its complement.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import TypeAlias
@@ -90,13 +90,16 @@ class RetailerCounts:
             terms.append((self._assemble(table, inside).ravel(), noisy.noise))
         return float(value), LinearNoise(tuple(terms))
 
-    def draws(self, names: Names, number: int, rng: np.random.Generator) -> Floats:
+    def draws(
+        self, names: Names, number: int, stream: Callable[[str], np.random.Generator]
+    ) -> Floats:
         """Draw a marginal with the exact mean and covariance of its estimate, normal in law.
 
         Args:
             names: the marginal's axes.
             number: of draws.
-            rng: the analyst's generator.
+            stream: label -> the analyst's generator; every pattern has its own, so that a further
+                axis moves no other draw.
 
         Returns:
             (number, *sizes); signed, as clipping would bias every sum.
@@ -105,7 +108,9 @@ class RetailerCounts:
         scale = math.sqrt(self._cells_per(names))
         blocks = {
             s: scale
-            * rng.standard_normal((number, *self.theta[s].shape))
+            * stream(f"counts/{self.retailer}/{'+'.join(s)}").standard_normal(
+                (number, *self.theta[s].shape)
+            )
             / math.sqrt(self.precision[s])
             for s in _patterns(names)
         }

@@ -60,17 +60,18 @@ class Direct:
         check_text(self.retailer, "retailer")
         _check_choice(self.mode, tuple(MODES), f"{self.retailer}: mode")
         _check_choice(self.cooperation, COOPERATION, f"{self.retailer}: cooperation")
-        check_fraction(self.delivered, f"{self.retailer}: delivered")
-        check_fraction(self.seen, f"{self.retailer}: seen")
         if (self.mode == "email_then_post") != (self.delivered_post is not None):
             raise PlanError(
                 f"{self.retailer}: delivered_post is the letter's rate in email_then_post; "
                 "give it there and only there"
             )
-        if self.delivered_post is not None:
-            check_fraction(self.delivered_post, f"{self.retailer}: delivered_post")
+        rates = ("delivered", "seen") + ("delivered_post",) * (self.delivered_post is not None)
+        for field in rates:
+            kept = check_fraction(getattr(self, field), f"{self.retailer}: {field}")
+            object.__setattr__(self, field, kept)
         price = self.unit_cost_usd
-        if price is not None and not (isinstance(price, (int, float)) and 0 <= price < np.inf):
+        number = isinstance(price, (int, float)) and not isinstance(price, bool)
+        if price is not None and not (number and 0 <= price < np.inf):
             raise PlanError(f"{self.retailer}: unit_cost_usd must be 0 or more, got {price!r}")
 
     @property

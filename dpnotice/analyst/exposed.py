@@ -6,7 +6,7 @@ a pair of ends.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import numpy as np
@@ -28,15 +28,25 @@ SHARED_FAILURE: Final = Uniform(low=0.0, high=1.0)
 class Exposed:
     """One plan laid over one class, cells flattened: what every figure of reach is made from.
 
-    `buyers` (retailers, draws, cells); `direct` (retailers, draws or 1, cells) chance that a
-    retailer's own notices are not seen; `media`, `media_least`, `media_most` (draws or 1, cells)
-    chance of no published exposure: as modelled, at the most and at the least overlap of vehicles;
-    `gross` (draws or 1, cells) mean published exposures; `group` (cells,) persons' own cell,
-    contact left out; `floor` (groups,) persons it has at least.
+    Attributes:
+        buyers: (retailers, draws, cells) counts, signed.
+        direct: (retailers, draws, cells) chance that none of a retailer's notices is seen.
+        direct_least: the least it can be, whatever depends on what.
+        direct_most: the most.
+        pieces: (retailers, draws, cells) expected notices seen.
+        media: (draws, cells) chance of no published exposure, as modelled.
+        media_least: the least it can be, when vehicles overlap least.
+        media_most: the most.
+        gross: (draws, cells) expected published exposures.
+        group: (cells,) number of the persons' own cell, contact left out.
+        floor: (groups,) persons that each group has at least.
     """
 
     buyers: Floats
     direct: Floats
+    direct_least: Floats
+    direct_most: Floats
+    pieces: Floats
     media: Floats
     media_least: Floats
     media_most: Floats
@@ -47,55 +57,77 @@ class Exposed:
     def only(self, cells: npt.NDArray[np.bool_], *, whole_groups: bool) -> "Exposed":
         """Keep some cells; where groups are cut, nothing is known of the persons left in them."""
         kept, group = np.unique(self.group[cells], return_inverse=True)
-        cut = {
-            name: getattr(self, name)[..., cells]
-            for name in ("buyers", "direct", "media", "media_least", "media_most", "gross")
-        }
+        by_cell = {f.name for f in fields(self)} - {"group", "floor"}
+        cut = {name: getattr(self, name)[..., cells] for name in by_cell}
         return Exposed(**cut, group=group, floor=self.floor[kept] * whole_groups)
 
     def reach(self) -> Floats:
         """Reach as modelled: (draws,) for one retailer, (draws, 2) ends for several."""
-        return self._ends(1 - self.direct * self.media, self.direct, self.media, join="independent")
+        best = 1 - np.prod(self._least(self.direct), axis=0) * self._least(self.media)
+        return self._ends(self.buyers, 1 - self.direct * self.media, best, self.group)
 
     def media_reach(self) -> Floats:
         """Reach of the published part alone, as modelled."""
-        nobody = np.ones_like(self.direct)
-        return self._ends(
-            np.broadcast_to(1 - self.media, nobody.shape), nobody, self.media, join="independent"
-        )
+        chance = np.broadcast_to(1 - self.media, self.buyers.shape)
+        return self._ends(self.buyers, chance, 1 - self._least(self.media), self.group)
 
-    def widest(self) -> Floats:
-        """Ends of reach without any assumption on dependence, (draws, 2)."""
-        seen = 1 - self.direct
-        low = self._ends(
-            np.maximum(seen, 1 - self.media_most), self.direct, self.media_most, join="independent"
-        )
-        high = self._ends(
-            np.minimum(1.0, seen + 1 - self.media_least),
-            self.direct,
-            self.media_least,
-            join="disjoint",
-        )
-        first, last = (x if x.ndim > 1 else np.stack([x, x], axis=1) for x in (low, high))
-        return np.stack([first[:, 0], last[:, 1]], axis=1)
+    def widest(self) -> tuple[Floats, Floats]:
+        """Ends of reach, and of the published part's, whatever depends on what: (draws, 2) each.
 
-    def _ends(self, chance: Floats, direct: Floats, media: Floats, *, join: str) -> Floats:
-        if len(self.buyers) == 1:
-            total = np.sum(self.buyers[0], axis=1)
-            reached = np.sum(self.buyers[0] * chance[0], axis=1)
+        Vehicles, direct notices and contact may depend on each other in any way within a group:
+        reach is at least that of the better of direct and published, at most their sum.
+        """
+        buyers = self.buyers @ self._belongs()
+        groups = np.arange(len(self.floor))
+        sent = self._pooled(1 - self.direct_most), self._pooled(1 - self.direct_least)
+        seen = self._pooled(1 - self.media_most), self._pooled(1 - self.media_least)
+        most = 1 - self._least(self.media_least)
+        best = np.minimum(1.0, np.sum(1 - self._least(self.direct_least), axis=0) + most)
+        low = self._ends(buyers, np.maximum(sent[0], seen[0]), best, groups)
+        high = self._ends(buyers, np.minimum(1.0, sent[1] + seen[1]), best, groups)
+        media = [self._ends(buyers, part, most, groups) for part in seen]
+        return _outer(low, high), _outer(*media)
+
+    def exposures(self) -> tuple[Floats, Floats]:
+        """Mean exposures per buyer of the first retailer: all notices, and published ones."""
+        buyers = self.buyers[0]
+        total = np.sum(buyers, axis=1)
+        both = np.sum(buyers * (self.gross + self.pieces[0]), axis=1)
+        return both / total, np.sum(buyers * self.gross, axis=1) / total
+
+    def _belongs(self) -> Floats:
+        """(cells, groups) 1 where a cell belongs to a group."""
+        return (self.group[:, np.newaxis] == np.arange(len(self.floor))).astype(np.float64)
+
+    def _least(self, values: Floats) -> Floats:
+        """Return the least of each group's cells, cells on the last axis."""
+        parts = [values[..., self.group == number] for number in range(len(self.floor))]
+        return np.stack([np.min(part, axis=-1) for part in parts], axis=-1)
+
+    def _pooled(self, values: Floats) -> Floats:
+        """Return the buyers' mean of each group's cells, (retailers, draws, groups)."""
+        total = self.buyers @ self._belongs()
+        mean = (self.buyers * values) @ self._belongs() / np.where(total > 0, total, np.inf)
+        return np.clip(mean, 0.0, 1.0)
+
+    def _ends(
+        self, buyers: Floats, chance: Floats, best: Floats, group: npt.NDArray[np.intp]
+    ) -> Floats:
+        if len(buyers) == 1:
+            total = np.sum(buyers[0], axis=1)
+            reached = np.sum(buyers[0] * chance[0], axis=1)
             return np.asarray(np.clip(reached / np.where(total > 0, total, np.nan), 0.0, 1.0))
-        belongs = [self.group == number for number in range(len(self.floor))]
-        # A person known to every retailer, in the best cell of each, is reached at most so much.
-        least = np.stack([np.min(direct[..., cells], axis=2) for cells in belongs], axis=2)
-        unseen = np.stack([np.min(media[..., cells], axis=1) for cells in belongs], axis=1)
-        if join == "independent":
-            best = 1 - np.prod(least, axis=0) * unseen
-        else:
-            best = np.minimum(1.0, np.sum(1 - least, axis=0) + 1 - unseen)
-        best = np.broadcast_to(best, (self.buyers.shape[1], len(self.floor)))
-        low = lowest_ratio(self.buyers, np.broadcast_to(chance, self.buyers.shape))
-        high = highest_ratio(self.buyers, chance, best, self.floor, self.group)
+        best = np.broadcast_to(best, (buyers.shape[1], len(self.floor)))
+        low = lowest_ratio(buyers, np.broadcast_to(chance, buyers.shape))
+        high = highest_ratio(buyers, chance, best, self.floor, group)
         return np.stack([low, np.maximum(low, high)], axis=1)
+
+
+def _outer(low: Floats, high: Floats) -> Floats:
+    """Return the low end of one and the high end of the other, (draws, 2)."""
+    first = low if low.ndim == 1 else low[:, 0]
+    last = high if high.ndim == 1 else high[:, 1]
+    return np.stack([first, last], axis=1)
 
 
 def grid(
@@ -118,12 +150,8 @@ def count_draws(members: ClassEstimate, names: Names, sampling: Sampling) -> Flo
     Returns:
         (retailers, draws, *sizes), signed.
     """
-    return np.stack(
-        [
-            retailer.draws(names, sampling.draws, sampling.stream(f"counts/{retailer.retailer}"))
-            for retailer in members.retailers
-        ]
-    )
+    drawn = [r.draws(names, sampling.draws, sampling.stream) for r in members.retailers]
+    return np.stack(drawn)
 
 
 def least_members(members: ClassEstimate, names: Names, level: float = LEVEL) -> Floats:
@@ -155,16 +183,15 @@ def lay(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed
     kept = [place for place, name in zip(places, names, strict=True) if name != CONTACT]
     sizes = [len(members.axes[name]) for name in persons]
     group = np.ravel_multi_index(kept, sizes) if kept else np.zeros(cells, dtype=int)
-    modelled, most, least, gross = _media(plan, sampling)
+    direct = [_direct(plan, retailer.retailer, sampling) for retailer in members.retailers]
+    stacked = {
+        name: np.stack([_flat(part[name], sampling) for part in direct]) for name in direct[0]
+    }
+    published = {name: _flat(part, sampling) for name, part in _media(plan, sampling).items()}
     return Exposed(
         buyers=buyers.reshape(len(buyers), sampling.draws, cells),
-        direct=np.stack(
-            [_flat(_direct(plan, r.retailer, sampling), sampling) for r in members.retailers]
-        ),
-        media=_flat(modelled, sampling),
-        media_most=_flat(most, sampling),
-        media_least=_flat(least, sampling),
-        gross=_flat(gross, sampling),
+        **stacked,
+        **published,
         group=group,
         floor=least_members(members, persons).reshape(-1),
     )
@@ -175,8 +202,8 @@ def _flat(values: Floats, sampling: Sampling) -> Floats:
     return np.broadcast_to(values, (sampling.draws, *sampling.shape)).reshape(sampling.draws, -1)
 
 
-def _media(plan: NoticePlan, sampling: Sampling) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return non-reach of all vehicles: as modelled, at most and at least; and gross exposures."""
+def _media(plan: NoticePlan, sampling: Sampling) -> dict[str, Floats]:
+    """Return the published fields of :class:`Exposed`."""
     ones = np.ones((1,) * (1 + len(sampling.axes)))
     separate = most = ones
     summed, gross = 0 * ones, 0 * ones
@@ -189,15 +216,24 @@ def _media(plan: NoticePlan, sampling: Sampling) -> tuple[Floats, Floats, Floats
     least = np.maximum(0.0, 1 - summed)
     weight = sampling.sample(plan.dependence, "dependence")
     extreme = np.where(weight > 0, most, least)
-    return (1 - np.abs(weight)) * separate + np.abs(weight) * extreme, most, least, gross
+    modelled = (1 - np.abs(weight)) * separate + np.abs(weight) * extreme
+    return {"media": modelled, "media_least": least, "media_most": most, "gross": gross}
 
 
-def _direct(plan: NoticePlan, retailer: str, sampling: Sampling) -> Floats:
-    """Return the chance that none of a retailer's notices is seen: rho min u + (1 - rho) prod u."""
-    separate = together = np.ones((1,) * (1 + len(sampling.axes)))
+def _direct(plan: NoticePlan, retailer: str, sampling: Sampling) -> dict[str, Floats]:
+    """Return a retailer's direct fields; modelled as rho min u + (1 - rho) prod u."""
+    ones = np.ones((1,) * (1 + len(sampling.axes)))
+    separate = most = ones
+    pieces = 0 * ones
     for notice in plan.direct:
         if notice.retailer == retailer:
             unseen = notice.nonreach(sampling)
-            separate, together = separate * unseen, np.minimum(together, unseen)
+            separate, most = separate * unseen, np.minimum(most, unseen)
+            pieces = pieces + 1 - unseen
     shared = sampling.sample(SHARED_FAILURE, f"shared failure/{retailer}")
-    return shared * together + (1 - shared) * separate
+    return {
+        "direct": shared * most + (1 - shared) * separate,
+        "direct_least": np.maximum(0.0, 1 - pieces),
+        "direct_most": most,
+        "pieces": pieces,
+    }

@@ -22,9 +22,15 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 
 _POINTS: Final = 2**18
 _SPAN_SD: Final = 32.0
+_SPAN_WEIGHTS: Final = 16.0
 _SMALL: Final = 1 / 64
 """Weights below this share of the largest are pooled into one normal term of their variance."""
 _NEARLY_NORMAL: Final = 0.3
+_LATTICE_SD: Final = 10.0
+"""Below this many largest weights, the s.d. is small enough for single steps to matter."""
+_NARROW_GAUSSIAN: Final = 4.0
+"""Scale below which the discrete Gaussian is inverted as what it is, not as a normal."""
+_FLOAT_DUST: Final = 1e-12
 _DUST: Final = 1e-9
 
 
@@ -85,9 +91,10 @@ class LinearNoise:
     def half_width(self, level: float) -> float:
         """Return h with P(|L| <= h) >= level (within the method's stated error).
 
-        One weight: closed form on the integers. Nearly normal: Cornish-Fisher. Otherwise the
-        characteristic function, log phi(t) = -sum log1p(2 v_j sin^2(a_j t / 2)), is inverted on a
-        lattice, weights rounded outward.
+        One weight: closed form on the integers. Nearly normal and wide against the steps of its
+        largest weight: Cornish-Fisher. Otherwise the characteristic function, log phi(t) =
+        -sum log1p(2 v_j sin^2(a_j t / 2)) for Laplace noise, is inverted on a lattice, weights
+        rounded outward.
 
         Args:
             level: in (0, 1).
@@ -96,16 +103,19 @@ class LinearNoise:
             People.
         """
         level = check_level(level)
-        used = [(np.abs(a[a != 0]), noise) for a, noise in self.terms]
-        used = [(a, noise) for a, noise in used if a.size]
-        if not used:
+        largest = max((float(np.max(np.abs(a), initial=0.0)) for a, _ in self.terms), default=0.0)
+        if not largest:
             return 0.0
+        # In units of the largest weight; what float dust leaves of a weight of 0 is dropped.
+        used = [(np.abs(a) / largest, noise) for a, noise in self.terms]
+        used = [(a[a > _FLOAT_DUST], noise) for a, noise in used]
+        used = [(a, noise) for a, noise in used if a.size]
         if len(used) == 1 and used[0][0].size == 1:
-            return float(used[0][0][0]) * used[0][1].half_width(level)
-        if self.excess_kurtosis < _NEARLY_NORMAL:
+            return largest * used[0][1].half_width(level)
+        smooth = self.sd >= _LATTICE_SD * largest
+        if smooth and self.excess_kurtosis < _NEARLY_NORMAL:
             return cornish_fisher(level, self.excess_kurtosis) * self.sd
-        key = tuple(_grouped(a, noise) for a, noise in used)
-        return _inverted(key, level)
+        return largest * _inverted(tuple(_grouped(a, noise) for a, noise in used), level)
 
 
 Counted: TypeAlias = tuple[float, LinearNoise]
@@ -115,11 +125,15 @@ Counted: TypeAlias = tuple[float, LinearNoise]
 def cornish_fisher(level: float, excess_kurtosis: float) -> float:
     """Return z + kappa (z^3 - 3 z) / 24, the two-sided quantile in standard deviations.
 
+    Where the expansion fails (large kurtosis) it is held between 0 and Chebyshev's bound
+    1 / sqrt(1 - level), which holds for every law.
+
     >>> round(cornish_fisher(0.95, 0.0), 3)
     1.96
     """
     z = float(ndtri((1 + level) / 2))
-    return z + excess_kurtosis * (z**3 - 3 * z) / 24
+    expanded = z + excess_kurtosis * (z**3 - 3 * z) / 24
+    return min(max(0.0, expanded), 1 / math.sqrt(1 - level))
 
 
 def count_interval(value: float, half_width: float) -> tuple[float, float]:
@@ -168,36 +182,45 @@ def fieller(part: Counted, whole: Counted, level: float) -> tuple[float, float, 
     return lower, upper, True
 
 
-_Group: TypeAlias = tuple[tuple[float, ...], tuple[int, ...], float, bool, float]
+_Group: TypeAlias = tuple[tuple[float, ...], tuple[int, ...], Noise]
 
 
 def _grouped(weights: Floats, noise: Noise) -> _Group:
-    """Return equal weights once with their number, and what the law needs, as a cache key."""
+    """Return equal weights once with their number, and their law, as a cache key."""
     values, numbers = np.unique(np.round(weights, 12), return_counts=True)
-    return tuple(values), tuple(numbers), noise.variance, noise.is_laplace, noise.scale
+    return tuple(values.tolist()), tuple(numbers.tolist()), noise
 
 
 @lru_cache(maxsize=4096)
 def _inverted(groups: tuple[_Group, ...], level: float) -> float:
-    """Invert the characteristic function on a lattice of 2^18 points over 32 s.d."""
-    largest = max(max(values) for values, *_ in groups)
-    variance = sum(
-        n * a * a * v
-        for values, numbers, v, *_ in groups
-        for a, n in zip(values, numbers, strict=True)
-    )
-    step = _SPAN_SD * math.sqrt(variance) / _POINTS
+    """Invert the characteristic function on a lattice of 2^18 points; the largest weight is 1."""
+    terms = [
+        (weight, number, noise)
+        for values, numbers, noise in groups
+        for weight, number in zip(values, numbers, strict=True)
+    ]
+    variance = sum(number * weight**2 * noise.variance for weight, number, noise in terms)
+    step = max(_SPAN_SD * math.sqrt(variance), _SPAN_WEIGHTS) / _POINTS
     angle = 2 * np.pi * np.arange(_POINTS // 2 + 1) / _POINTS
     log_phi = np.zeros_like(angle)
     normal = 0.0
-    for values, numbers, v, laplace, _scale in groups:
-        for a, n in zip(values, numbers, strict=True):
-            if laplace and a >= _SMALL * largest:
-                whole = math.ceil(a / step - _DUST)
-                log_phi -= n * np.log1p(2 * v * np.sin(whole * angle / 2) ** 2)
-            else:
-                normal += n * a * a * v
+    for weight, number, noise in terms:
+        if weight < _SMALL or (not noise.is_laplace and noise.scale >= _NARROW_GAUSSIAN):
+            normal += number * weight**2 * noise.variance
+        else:
+            log_phi += number * _log_characteristic(math.ceil(weight / step - _DUST) * angle, noise)
     log_phi -= normal / step**2 * angle**2 / 2
     mass = irfft(np.exp(log_phi), n=_POINTS)
     two_sided = mass[0] + 2 * np.cumsum(mass[1 : _POINTS // 2])
     return float((int(np.searchsorted(two_sided, level)) + 2) * step)
+
+
+def _log_characteristic(angle: Floats, noise: Noise) -> Floats:
+    """Return log E exp(i angle z) of one noise, real by symmetry."""
+    if noise.is_laplace:
+        return -np.log1p(2 * noise.variance * np.sin(angle / 2) ** 2)
+    far = math.ceil(12 * noise.scale) + 1
+    masses = np.exp(-(np.arange(far) ** 2) / (2 * noise.scale**2))
+    masses /= 2 * masses.sum() - masses[0]
+    waves = sum(2 * mass * np.cos(z * angle) for z, mass in enumerate(masses[1:], start=1))
+    return np.asarray(np.log(np.maximum(masses[0] + waves, 1e-300)))

@@ -5,7 +5,7 @@ number of exposures. Rates apply to the persons of the universe, of whom the cla
 """
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Final, Protocol
 
@@ -18,15 +18,19 @@ from dpnotice.analyst.rates import (
     Quantity,
     Sampling,
     axes_of,
+    centre,
     check_fraction,
     check_plain,
     check_positive,
     check_target,
     check_text,
+    describe,
 )
 from dpnotice.errors import PlanError
 
 _DUST: Final = 1e-12
+_NEARLY_ALL: Final = 0.99
+"""Share of a frequency cap's capacity that a refusal names as deliverable."""
 PRINTED_ROUNDING: Final = 0.005
 """Published reach is printed to whole percents; R2 may miss its range by half of one."""
 
@@ -100,7 +104,7 @@ class Print:
     def __post_init__(self) -> None:
         check_text(self.name, "name")
         _check_common(self)
-        check_fraction(self.reach_1, f"{self.name}: reach_1")
+        _keep(self, "reach_1", check_fraction)
         if not isinstance(self.insertions, int) or self.insertions < 1:
             raise PlanError(f"{self.name}: insertions must be 1 or more, got {self.insertions!r}")
         if self.reach_2 is None and self.insertions > 1:
@@ -109,7 +113,7 @@ class Print:
                 "least one of two; without it their duplication would be a guess"
             )
         if self.reach_2 is not None:
-            check_fraction(self.reach_2, f"{self.name}: reach_2")
+            _keep(self, "reach_2", check_fraction)
             if set(axes_of(self.reach_1)) != set(axes_of(self.reach_2)):
                 raise PlanError(
                     f"{self.name}: reach_1 and reach_2 must vary by the same axes, or differences "
@@ -183,9 +187,9 @@ class Broadcast:
     def __post_init__(self) -> None:
         check_text(self.name, "name")
         _check_common(self)
-        check_positive(self.grps, f"{self.name}: grps")
-        check_fraction(self.reach_cap, f"{self.name}: reach_cap")
-        check_positive(self.dispersion, f"{self.name}: dispersion")
+        _keep(self, "grps", check_positive)
+        _keep(self, "reach_cap", check_fraction)
+        _keep(self, "dispersion", check_positive)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -220,7 +224,7 @@ class Digital:
         viewable: share of served impressions that can be seen.
         invalid: share of impressions that no person gets; 0 must be typed.
         on_target: share of valid impressions that go to the target audience.
-        devices_per_person: identifiers per person, 1 or more.
+        devices_per_person: identifiers per person, 1 or more (draws of a law below 1 count as 1).
         reach_cap: share of the universe that can be reached online.
         dispersion: r of the negative binomial.
         frequency_cap: most impressions served to one device; None without a cap.
@@ -250,11 +254,16 @@ class Digital:
         check_text(self.name, "name")
         _check_common(self)
         for field in ("viewable", "invalid", "on_target", "reach_cap"):
-            check_fraction(getattr(self, field), f"{self.name}: {field}")
-        for field in ("impressions", "devices_per_person", "dispersion"):
-            check_positive(getattr(self, field), f"{self.name}: {field}")
+            _keep(self, field, check_fraction)
+        for field in ("impressions", "devices_per_person", "dispersion", "universe"):
+            _keep(self, field, check_positive)
         for field in _DIGITAL_FIGURES:  # only the universe may vary; `target` says for whom
             check_plain(getattr(self, field), f"{self.name}: {field}")
+        if centre(self.devices_per_person) < 1:
+            raise PlanError(
+                f"{self.name}: devices_per_person counts a person's identifiers, so it is 1 or "
+                f"more, got {describe(self.devices_per_person)}; correct it"
+            )
         cap = self.frequency_cap
         if cap is not None and (not isinstance(cap, int) or cap < 1):
             raise PlanError(f"{self.name}: frequency_cap must be 1 or more, or None, got {cap!r}")
@@ -296,7 +305,8 @@ class Digital:
             devices = np.maximum(x["devices_per_person"], 1.0)
             most = cap * x["reach_cap"] * devices
             if np.any(served >= most):
-                largest = float(np.min(most / np.maximum(served, 1e-300) * x["impressions"]))
+                capacity = np.min(most / np.maximum(served, 1e-300) * x["impressions"])
+                largest = np.floor(_NEARLY_ALL * float(capacity))
                 raise PlanError(
                     f"{self.name}: with a frequency cap of {cap} at most {largest:,.0f} "
                     "impressions can be delivered in every draw; buy fewer or raise the cap"
@@ -304,7 +314,7 @@ class Digital:
             nonreach = capped_nonreach(
                 served, x["viewable"], x["reach_cap"], x["dispersion"], devices, cap=cap
             )
-        return _within(self, sampling, nonreach, served * x["viewable"])
+        return _within(self, sampling, nonreach, served * x["viewable"] * (x["reach_cap"] > 0))
 
 
 _DIGITAL_FIGURES: Final = (
@@ -373,6 +383,12 @@ def _within(vehicle: Any, sampling: Sampling, nonreach: Floats, mean: Floats) ->
     return Exposure(nonreach=1 - inside * (1 - nonreach), mean=inside * mean)
 
 
+def _keep(vehicle: Any, field: str, check: Callable[[Quantity, str], Quantity]) -> None:
+    """Check a figure and keep it in the form that the check returns (frames become pandas)."""
+    kept = check(getattr(vehicle, field), f"{vehicle.name}: {field}")
+    object.__setattr__(vehicle, field, kept)
+
+
 def _axes(vehicle: Any, *figures: Quantity) -> tuple[str, ...]:
     named = [axis for figure in figures for axis in axes_of(figure)]
     return tuple(dict.fromkeys([*named, *check_target(vehicle.target, vehicle.name)]))
@@ -389,5 +405,5 @@ def _check_common(vehicle: Any) -> None:
         ):
             raise PlanError(f"{vehicle.name}: {field} must be 0 or more dollars, got {price!r}")
     if vehicle.universe is not None:
-        check_positive(vehicle.universe, f"{vehicle.name}: universe")
+        _keep(vehicle, "universe", check_positive)
     check_target(vehicle.target, f"{vehicle.name}: target")

@@ -4,7 +4,8 @@ In: releases of one question. Out: `ClassEstimate`. One release gives points; se
 sketches give bounds only, since nothing in the files says which buyers are the same people.
 """
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations, groupby, product
 from typing import TYPE_CHECKING, Any, Final
@@ -13,8 +14,17 @@ import numpy as np
 
 from dpnotice.analyst.counts import Names, RetailerCounts, fit_counts
 from dpnotice.analyst.intervals import Counted, Floats, check_level, count_interval, fieller
-from dpnotice.analyst.overlap import share_bounds, union_interval
-from dpnotice.analyst.rates import Quantity, Sampling, check_fraction, check_plain, check_positive
+from dpnotice.analyst.overlap import share_bounds, simultaneous_low, union_interval
+from dpnotice.analyst.rates import (
+    Law,
+    Quantity,
+    Sampling,
+    centre,
+    check_fraction,
+    check_plain,
+    check_positive,
+    describe,
+)
 from dpnotice.analyst.together import together
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import CONTACT, Axis, Inquiry
@@ -50,7 +60,7 @@ def estimate_class(
     Args:
         releases: as loaded by :func:`dpnotice.load_releases`; one per retailer and attempt.
         outside: theta, a fraction, law or None.
-        users_per_buyer: h, 1 or more, a number, law or None.
+        users_per_buyer: h, 1 or more, a number, law or None; draws of a law below 1 count as 1.
 
     Returns:
         Size, composition and overlap. Without `outside` and `users_per_buyer` it describes known
@@ -64,16 +74,15 @@ def estimate_class(
     checked = together(given)
     by_retailer = groupby(checked, key=lambda release: release.retailer)
     if outside is not None:
-        check_fraction(outside, "outside")
-        check_plain(outside, "outside")
-        if isinstance(outside, (int, float)) and outside >= 1:
+        check_plain(check_fraction(outside, "outside"), "outside")
+        if not isinstance(outside, Law) and float(outside) >= 1:
             raise EstimateError("outside must be below 1: some purchasers are known; correct it")
     if users_per_buyer is not None:
-        check_positive(users_per_buyer, "users_per_buyer")
-        check_plain(users_per_buyer, "users_per_buyer")
-        if isinstance(users_per_buyer, (int, float)) and users_per_buyer < 1:
+        check_plain(check_positive(users_per_buyer, "users_per_buyer"), "users_per_buyer")
+        if centre(users_per_buyer) < 1:
             raise EstimateError(
-                f"users_per_buyer counts the buyer too, so it is 1 or more, got {users_per_buyer}"
+                f"users_per_buyer counts the buyer too, so it is 1 or more, got "
+                f"{describe(users_per_buyer)}; correct it"
             )
     return ClassEstimate(
         inquiry=checked[0].inquiry,
@@ -125,9 +134,10 @@ class ClassEstimate:
         if len(self.retailers) > 1:
             lines.append("no sketch: nothing is assumed about the overlap between retailers")
         if self.outside is not None:
-            lines.append(f"purchasers in nobody's records: {self.outside}, composed like the known")
+            share = describe(self.outside)
+            lines.append(f"purchasers in nobody's records: {share}, composed like the known")
         if self.users_per_buyer is not None:
-            lines.append(f"class members per purchaser: {self.users_per_buyer}")
+            lines.append(f"class members per purchaser: {describe(self.users_per_buyer)}")
         return tuple(lines)
 
     def size(self, level: float = LEVEL) -> Estimate:
@@ -153,10 +163,7 @@ class ClassEstimate:
         found = [retailer.query(names, weights) for retailer in self.retailers]
         estimate, lower, upper = union_interval(found, level)
         if self.population != "known buyers":
-            ends = self._size_draws(found)
-            lower = float(np.floor(np.quantile(ends[:, 0], (1 - level) / 2)))
-            upper = float(np.ceil(np.quantile(ends[:, 1], (1 + level) / 2)))
-            estimate = float(ends[:, 0].mean()) if len(found) == 1 else None
+            estimate, lower, upper = self._scaled(found, level)
         note = _BOUNDS_NOTE if estimate is None else ""
         return Estimate(
             quantity=f"number of {self.population}",
@@ -242,14 +249,17 @@ class ClassEstimate:
         Returns:
             retailers, size (of the set), estimate, lower, upper, level, unit.
         """
-        buyers = self._buyers(check_level(level))
-        sizes = range(1, len(buyers) + 1) if len(buyers) <= _MOST_SETS else (1, 2)
+        level, all_of_them = check_level(level), len(self.retailers)
+        sizes = range(1, all_of_them + 1) if all_of_them <= _MOST_SETS else (1, 2)
         rows = []
         for size in sizes:
-            for chosen in combinations(buyers, size):
-                ends = {} if size == 1 else {"estimate": None, "lower": 0.0}
-                least = min(chosen, key=lambda e: e.upper)
-                name = " + ".join(e.segment for e in chosen)
+            for chosen in combinations(self.retailers, size):
+                ends = {"level": level}
+                ends |= {} if size == 1 else {"estimate": math.nan, "lower": 0.0}
+                # The smallest of several limits holds if each holds at its share of the level.
+                each = level if size == 1 else 1 - 2 * (1 - level) / size
+                least = min(self._buyers(each, chosen), key=lambda e: e.upper)
+                name = " + ".join(retailer.retailer for retailer in chosen)
                 rows.append(
                     {"retailers": name, "size": size, **_numbers(least), "unit": "persons", **ends}
                 )
@@ -264,8 +274,13 @@ class ClassEstimate:
     @property
     def draws(self) -> Floats:
         """Draws of the size: (20,000,), or (20,000, 2) low and high ends for several retailers."""
-        ends = self._size_draws([r.query((), np.array(1.0)) for r in self.retailers])
-        drawn = ends[:, 0] if len(self.retailers) == 1 else ends
+        sampling = Sampling(axes=(), draws=_DRAWS, seed=_SEED)
+        known = np.stack([r.draws((), _DRAWS, sampling.stream) for r in self.retailers])
+        factor = self.members_per_known_buyer(sampling)
+        drawn = known[0] * factor
+        if len(known) > 1:
+            low, high = simultaneous_low(known), known.sum(axis=0)
+            drawn = np.stack([low * factor, np.maximum(low, high) * factor], axis=1)
         drawn.flags.writeable = False
         return drawn
 
@@ -311,9 +326,11 @@ class ClassEstimate:
     def _repr_html_(self) -> str:
         return tables.html(self.summary(), self.statement(), self.assumptions)
 
-    def _buyers(self, level: float) -> list[Estimate]:
+    def _buyers(
+        self, level: float, chosen: Iterable[RetailerCounts] | None = None
+    ) -> list[Estimate]:
         estimates = []
-        for retailer in self.retailers:
+        for retailer in self.retailers if chosen is None else chosen:
             value, noise = retailer.query((), np.array(1.0))
             lower, upper = count_interval(value, noise.half_width(level))
             estimates.append(
@@ -339,8 +356,8 @@ class ClassEstimate:
         return shares
 
     def _ordered(self, names: Iterable[str]) -> Names:
-        strange = [name for name in names if name not in self.axes]
-        if strange or len(set(names)) < len(tuple(names)):
+        names = tuple(names)
+        if any(name not in tuple(self.axes) for name in names) or len(set(names)) < len(names):
             raise EstimateError(
                 f"{list(names)} must be different axes of the inquiry; "
                 f"they are {', '.join(self.axes)}"
@@ -353,7 +370,8 @@ class ClassEstimate:
         weights: Floats = np.array(1.0)
         for name in names:
             given = where[name]
-            asked = [given] if isinstance(given, str) else list(given)  # type: ignore[call-overload]  # checked below
+            listed = isinstance(given, Collection) and not isinstance(given, str)
+            asked = list(given) if listed else [given]  # type: ignore[call-overload]  # just checked
             levels = self.axes[name].levels
             if not asked or any(level not in levels for level in asked):
                 raise EstimateError(
@@ -362,15 +380,15 @@ class ClassEstimate:
             weights = np.multiply.outer(weights, [float(level in asked) for level in levels])
         return names, weights
 
-    def _size_draws(self, found: list[Counted]) -> Floats:
-        """Draw low and high ends of the members that retailers count, (draws, 2)."""
-        sampling = Sampling(axes=(), draws=_DRAWS, seed=_SEED)
-        known = [
-            value + noise.sd * sampling.stream(f"size/{i}").standard_normal(_DRAWS)
-            for i, (value, noise) in enumerate(found)
-        ]
-        ends = np.stack([np.max(known, axis=0), np.sum(known, axis=0)], axis=1)
-        return np.asarray(ends * self.members_per_known_buyer(sampling)[:, np.newaxis])
+    def _scaled(self, found: list[Counted], level: float) -> tuple[float | None, float, float]:
+        """Return known buyers times h / (1 - theta); a law of the factor shares the level."""
+        factor = self.members_per_known_buyer(Sampling(axes=(), draws=_DRAWS, seed=_SEED))
+        each = level if factor.size == 1 else 1 - (1 - level) / 2
+        estimate, lower, upper = union_interval(found, each)
+        low, high = np.quantile(factor, [(1 - each) / 2, (1 + each) / 2])
+        point = None if estimate is None else estimate * float(factor.mean())
+        middle, half = (lower * low + upper * high) / 2, (upper * high - lower * low) / 2
+        return point, *count_interval(middle, half)
 
     def members_per_known_buyer(self, sampling: Sampling) -> Floats:
         """Return draws of h / (1 - theta), shape (draws,) or (1,)."""

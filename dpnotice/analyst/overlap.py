@@ -21,28 +21,48 @@ def lowest_ratio(buyers: Floats, chance: Floats) -> Floats:
     """Return the least reach that any overlap allows.
 
     A person known to several retailers is reached with at least the largest of the chances they
-    have as a buyer of each. With c = chance - x, any assignment of buyers to persons satisfies
-    reached - x persons >= sum over c < 0 of buyers c + max over retailers i of sum over c > 0 of
+    have as a buyer of each. With c = chance - x, any assignment of buyers to persons satisfies, for
+    every retailer i, reached - x persons >= sum over c < 0 of buyers c + sum over c > 0 of
     buyers_i c, since each buyer of i is a different person. The x at which the right side is 0 is
-    therefore a lower end; it is attained when all retailers know the same reached persons and
-    different unreached ones, where chances are alike over retailers.
+    therefore a lower end; the best is attained when all retailers know the same reached persons
+    and different unreached ones, where chances are alike over retailers.
 
     Args:
         buyers: (retailers, draws, cells) counts, signed.
         chance: the same shape or broadcastable, fractions.
 
     Returns:
-        (draws,) fractions.
+        (draws,) fractions, simultaneous over retailers (see :func:`simultaneous_low`).
     """
-    low, high = np.zeros(buyers.shape[1]), np.ones(buyers.shape[1])
+    low, high = np.zeros(buyers.shape[:2]), np.ones(buyers.shape[:2])
     for _step in range(_STEPS):
         middle = (low + high) / 2
-        excess = chance - middle[:, np.newaxis]
-        lost = np.sum(buyers * np.minimum(excess, 0), axis=(0, 2))
-        won = np.max(np.sum(buyers * np.maximum(excess, 0), axis=2), axis=0)
-        above = lost + won > 0
-        low, high = np.where(above, middle, low), np.where(above, high, middle)
-    return low
+        excess = chance - middle[:, :, np.newaxis]
+        own = np.sum(buyers * np.maximum(excess, 0), axis=2)
+        for i, x in enumerate(middle):
+            own[i] += np.sum(buyers * np.minimum(chance - x[:, np.newaxis], 0), axis=(0, 2))
+        low, high = np.where(own > 0, middle, low), np.where(own > 0, high, middle)
+    return simultaneous_low(low)
+
+
+def simultaneous_low(draws: Floats) -> Floats:
+    """Return draws of the largest of several lower ends, without the bias of a largest draw.
+
+    The largest of noisy numbers is too large. So the quantile of the result at p is the largest of
+    the rows' quantiles at p / rows: a lower limit at any level then holds for all rows together.
+
+    Args:
+        draws: (rows, draws).
+
+    Returns:
+        (draws,), in the order of the row with the largest mean, so that draws stay paired.
+    """
+    rows, number = draws.shape
+    ranks = (np.arange(number) + 0.5) / number
+    ordered = np.max(np.quantile(draws, ranks / rows, axis=1), axis=1)
+    result = np.empty(number)
+    result[np.argsort(draws[int(np.argmax(draws.mean(axis=1)))], kind="stable")] = ordered
+    return result
 
 
 def highest_ratio(

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.intervals import count_interval
+from dpnotice.analyst.intervals import Counted, check_level, count_interval
 from dpnotice.analyst.media import Broadcast, Digital, Print, Vehicle
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.rates import Quantity, Uniform, check_plain, check_signed, check_text
@@ -103,19 +103,16 @@ class NoticePlan:
 
     def records_disclosed(self, members: ClassEstimate, level: float = 0.95) -> Estimate:
         """Return how many buyers' records would leave the retailers: every row of every list."""
+        level = check_level(level)
         lists = {n.retailer for n in self.direct if n.cooperation == "hands_over_list"}
-        low = high = total = 0.0
-        for retailer in members.retailers:
-            if retailer.retailer in lists:
-                value, noise = retailer.query((), np.array(1.0))
-                ends = count_interval(value, noise.half_width(1 - (1 - level) / len(lists)))
-                total, low, high = total + value, low + ends[0], high + ends[1]
+        counted = [r.query((), np.array(1.0)) for r in members.retailers if r.retailer in lists]
+        low, high = _ends(counted, level)
         return Estimate(
             quantity="records disclosed",
             segment=self.name,
-            estimate=total,
-            lower=low,
-            upper=high,
+            estimate=float(sum(value for value, _ in counted)),
+            lower=float(sum(low)),
+            upper=float(sum(high)),
             level=level,
             unit="buyers",
         )
@@ -123,26 +120,41 @@ class NoticePlan:
     def cost_usd(self, members: ClassEstimate, level: float = 0.95) -> Estimate | None:
         """Return the plan's cost, or None where a price is missing.
 
-        Media: units times price. Direct: a piece per buyer with a usable contact; duplicates over
-        retailers are paid by whoever sends itself, and counted in full for lists too (upper end).
+        Media: units times price. Direct: a piece per buyer with a usable contact. Retailers that
+        send themselves pay for duplicates; from lists of several retailers each person gets one
+        piece, so the cost has a low end (the longest list) and a high one (all of them), no point.
         """
-        prices = [v.total_cost_usd for v in self.media] + [d.unit_cost_usd for d in self.direct]
-        if any(price is None for price in prices):
+        level = check_level(level)
+        media = [vehicle.total_cost_usd for vehicle in self.media]
+        prices = [notice.unit_cost_usd for notice in self.direct]
+        if any(price is None for price in [*media, *prices]):
             return None
-        total = low = high = sum(v.total_cost_usd or 0.0 for v in self.media)
         fits = {retailer.retailer: retailer for retailer in members.retailers}
-        for notice in self.direct:
-            usable = notice.usable(members.axes[CONTACT])
-            value, noise = fits[notice.retailer].query((CONTACT,), usable)
-            ends = count_interval(value, noise.half_width(1 - (1 - level) / len(self.direct)))
-            price = notice.unit_cost_usd or 0.0
-            total, low, high = total + price * value, low + price * ends[0], high + price * ends[1]
+        pieces = [
+            fits[n.retailer].query((CONTACT,), n.usable(members.axes[CONTACT])) for n in self.direct
+        ]
+        low, high = (
+            np.array(ends) * np.array(prices, dtype=float) for ends in _ends(pieces, level)
+        )
+        listed = np.array([n.cooperation == "hands_over_list" for n in self.direct], dtype=bool)
+        fixed = float(sum(price or 0.0 for price in media))
+        exact = fixed + sum(
+            p * (price or 0.0) for (p, _), price in zip(pieces, prices, strict=True)
+        )
+        least = low[~listed].sum() + max(low[listed], default=0.0)
         return Estimate(
             quantity="cost",
             segment=self.name,
-            estimate=total,
-            lower=low,
-            upper=high,
+            estimate=float(exact) if listed.sum() <= 1 else None,
+            lower=fixed + float(least),
+            upper=fixed + float(high.sum()),
             level=level,
             unit="USD",
         )
+
+
+def _ends(counted: list[Counted], level: float) -> tuple[list[float], list[float]]:
+    """Return lower and upper ends of several counts, simultaneous at a level."""
+    each = 1 - (1 - level) / max(1, len(counted))
+    ends = [count_interval(value, noise.half_width(each)) for value, noise in counted]
+    return [low for low, _ in ends], [high for _, high in ends]

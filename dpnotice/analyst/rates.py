@@ -5,7 +5,7 @@ In: what an analyst types for a rate or an audience. Out: arrays (draws, *axes) 
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
@@ -167,6 +167,21 @@ def check_signed(value: Quantity, field: str) -> Quantity:
     return _checked(value, field, (-1.0, 1.0), "between -1 and 1")
 
 
+def centre(value: Quantity) -> float:
+    """Return the mean of a number or law."""
+    return float(value.mean()) if isinstance(value, Law) else float(value)
+
+
+def describe(value: Quantity) -> str:
+    """Return a figure in words that are the same in every run."""
+    if axes_of(value):
+        return f"by {' x '.join(axes_of(value))}"
+    if hasattr(value, "dist"):  # a frozen scipy law, whose repr is an address in memory
+        figures = [f"{x:g}" for x in value.args] + [f"{k}={x:g}" for k, x in value.kwds.items()]
+        return f"{value.dist.name}({', '.join(figures)})"
+    return repr(value)
+
+
 def check_plain(value: Quantity, field: str) -> None:
     """Refuse a frame where one figure must hold for everybody.
 
@@ -259,6 +274,11 @@ class Sampling:
     def _by_axes(self, frame: Any, label: str) -> Floats:
         names = axes_of(frame)
         held = {axis.name: axis for axis in self.axes}
+        if not set(names) <= set(held):
+            raise PlanError(
+                f"{label}: a frame's columns are axes of the inquiry, then the figures; "
+                f"got {', '.join(names)}, and the axes here are {', '.join(held) or 'none'}"
+            )
         sizes = [len(axis) if axis.name in names else 1 for axis in self.axes]
         values = np.full(sizes, np.nan)
         for *levels, value in frame.itertuples(index=False, name=None):
@@ -295,10 +315,12 @@ def check_target(target: object, field: str) -> dict[str, tuple[str, ...]]:
         return {}
     if not isinstance(target, Mapping):
         raise PlanError(f'{field} must be like {{"age": ["25-34"]}}, got {target!r}')
-    return {
-        str(axis): (levels,) if isinstance(levels, str) else tuple(map(str, levels))
-        for axis, levels in target.items()
-    }
+    levels = {a: (v,) if isinstance(v, str) else v for a, v in target.items()}
+    for axis, chosen in levels.items():
+        listed = isinstance(chosen, Collection) and all(isinstance(v, str) for v in chosen)
+        if not listed or not chosen:
+            raise PlanError(f"{field}: {axis!r} must name levels, got {chosen!r}; give a list")
+    return {str(axis): tuple(chosen) for axis, chosen in levels.items()}
 
 
 def _is_frame(value: object) -> bool:

@@ -14,7 +14,7 @@ from dpnotice.analyst.exposed import Exposed, grid, lay
 from dpnotice.analyst.intervals import Floats, check_level
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
-from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.rates import Sampling, describe
 from dpnotice.errors import EstimateError, PlanError
 from dpnotice.inquiry import CONTACT
 from dpnotice.reporting import figures, tables, wording
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dpnotice.reporting import Axes
 
 LEVEL: Final = 0.95
+TOO_FEW: Final = "not separately estimable: too few buyers for the privacy noise"
 SEPARATE_SD: Final = 3.0
 """A segment whose buyers are within so many noise s.d. of 0 is not separately estimable."""
 
@@ -79,7 +80,8 @@ class ReachEstimate:
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """Return reach as one estimate."""
-        return _estimate(self.draws, f"reach of {self.members.population}", self.plan.name, level)
+        quantity = f"reach of {self.members.population}"
+        return _estimate(self.draws, quantity, self.plan.name, check_level(level))
 
     def by(self, axis: str, level: float = LEVEL) -> "pd.DataFrame":
         """Return reach within every level of an axis.
@@ -109,12 +111,12 @@ class ReachEstimate:
             (f"{axis} {e.segment}", e)
             for axis in self.plan.axes
             for e in self._by(axis, LEVEL)
-            if not e.note.startswith("not separately")
+            if e.note != TOO_FEW
         ]
-        return min(found, key=lambda item: item[1].lower, default=None)
+        return min(found, key=_least, default=None)
 
     def summary(self) -> "pd.DataFrame":
-        """Return reach, its bounds, frequency and the worst segment as tidy rows."""
+        """Return reach, its bounds and the worst segment as tidy rows."""
         lower, upper = self.bounds
         rows = [
             self.estimate(),
@@ -133,7 +135,7 @@ class ReachEstimate:
         return summary_frame(rows)
 
     def to_frame(self) -> "pd.DataFrame":
-        """Return the draws: draw, and reach or its two ends."""
+        """Return the draws in order: reach, or its two ends."""
         columns = ("reach",) if self.draws.ndim == 1 else ("reach_low", "reach_high")
         matrix = self.draws.reshape(len(self.draws), -1)
         return tables.frame([dict(zip(columns, row, strict=True)) for row in matrix], columns)
@@ -176,7 +178,7 @@ class ReachEstimate:
         silent = [notice.name for notice in self.plan.notices if not getattr(notice, "source", "")]
         lines = [*self.members.assumptions]
         if len(self.plan.media) > 1:
-            lines.append(f"dependence between vehicles: {self.plan.dependence}")
+            lines.append(f"dependence between vehicles: {describe(self.plan.dependence)}")
         if silent:
             lines.append(f"no source given for: {', '.join(silent)}")
         return tuple(lines)
@@ -197,9 +199,11 @@ class ReachEstimate:
         for number, name in enumerate(self.members.axes[axis].levels):
             cells = exposed.only(level_of == number, whole_groups=axis != CONTACT)
             size = self.members.count(level=LEVEL, **{axis: name})
-            drawn = _realised(cells, self.members, sampling, size)
-            part = _estimate(drawn, f"reach within {axis}", name, level)
-            estimates.append(part if self._separate(axis, name) else _blurred(part))
+            parts = cells.reach(), cells.media_reach()
+            drawn = _realised(_everyone(*parts, self.members, sampling), sampling, size)
+            told = self._separate(axis, name) and np.isfinite(drawn).all()
+            found = _estimate if told else _blurred
+            estimates.append(found(drawn, f"reach within {axis}", name, level))
         return estimates
 
     def _separate(self, axis: str, name: str) -> bool:
@@ -234,29 +238,28 @@ def estimate_reach(
         raise PlanError("estimate_reach takes a NoticePlan and the result of estimate_class")
     sampling = grid(plan, members, draws, seed)
     exposed = lay(plan, members, sampling)
-    drawn = _realised(exposed, members, sampling, members.size())
+    size = members.size()
+    parts = exposed.reach(), exposed.media_reach()
+    drawn = _realised(_everyone(*parts, members, sampling), sampling, size)
     if not np.isfinite(drawn).all():
         raise EstimateError(
             "the releases do not tell the number of buyers from 0, so no share of them can be "
             "estimated; more buyers or less noise are needed"
         )
     drawn.flags.writeable = False
+    widest = _realised(_everyone(*exposed.widest(), members, sampling), sampling, size)
     return ReachEstimate(
         plan=plan,
         members=members,
         draws=drawn,
         seed=seed,
-        frequency=_frequency(exposed),
-        bounds=_quantiles(
-            _with_outside(exposed.widest(), exposed.media_reach(), members, sampling), LEVEL
-        ),
+        frequency=_frequency(exposed, members, sampling),
+        bounds=_quantiles(widest, LEVEL),
     )
 
 
-def _with_outside(
-    known: Floats, media: Floats, members: ClassEstimate, sampling: Sampling
-) -> Floats:
-    """Mix the reach of known buyers with that of the members whom only publication can reach."""
+def _everyone(known: Floats, media: Floats, members: ClassEstimate, sampling: Sampling) -> Floats:
+    """Mix a figure of known buyers with that of the members whom only publication can reach."""
     plain = Sampling(axes=(), draws=sampling.draws, seed=sampling.seed)
     outside = 0.0 if members.outside is None else members.outside
     per_buyer = 1.0 if members.users_per_buyer is None else members.users_per_buyer
@@ -264,31 +267,31 @@ def _with_outside(
     h = np.maximum(plain.sample(per_buyer, "users_per_buyer"), 1.0)
     if known.ndim > 1:
         theta, h = theta[:, np.newaxis], h[:, np.newaxis]
-        media = media if media.ndim > 1 else np.stack([media, media], axis=1)
     return np.asarray(((1 - theta) * known + (theta + h - 1) * media) / h)
 
 
-def _realised(
-    exposed: Exposed, members: ClassEstimate, sampling: Sampling, size: Estimate
-) -> Floats:
-    """Return reach of all members, with the chance by which realised differs from expected reach.
+def _realised(reach: Floats, sampling: Sampling, size: Estimate) -> Floats:
+    """Add the chance by which realised differs from expected reach.
 
-    That chance has s.d. sqrt(r (1 - r) / N) at most; N is taken at its lower end.
+    It has s.d. sqrt(r (1 - r) / N) at most; N is taken at its lower end.
     """
-    reach = _with_outside(exposed.reach(), exposed.media_reach(), members, sampling)
     shock = sampling.stream("realised").standard_normal(sampling.draws)
     shock = shock if reach.ndim == 1 else shock[:, np.newaxis]
     return np.clip(reach + shock * np.sqrt(reach * (1 - reach) / max(1.0, size.lower)), 0.0, 1.0)
 
 
-def _frequency(exposed: Exposed) -> float | None:
+def _frequency(exposed: Exposed, members: ClassEstimate, sampling: Sampling) -> float | None:
     """Return mean exposures among the reached, for one retailer: gross over reached."""
     if len(exposed.buyers) > 1:
         return None
-    buyers = exposed.buyers[0]
-    exposures = np.sum(buyers * (exposed.gross + 1 - exposed.direct[0]), axis=1)
-    reached = np.sum(buyers * (1 - exposed.direct[0] * exposed.media), axis=1)
-    return float(np.mean(exposures) / np.mean(reached)) if np.mean(reached) > 0 else 0.0
+    gross = _everyone(*exposed.exposures(), members, sampling)
+    reached = _everyone(exposed.reach(), exposed.media_reach(), members, sampling)
+    return float(np.mean(gross) / np.mean(reached)) if np.mean(reached) > 0 else 0.0
+
+
+def _least(item: tuple[str, Estimate]) -> float:
+    """Order segments by their point, or by their low end where there is none."""
+    return item[1].lower if item[1].estimate is None else item[1].estimate
 
 
 def _quantiles(draws: Floats, level: float) -> tuple[float, float]:
@@ -314,14 +317,14 @@ def _estimate(draws: Floats, quantity: str, segment: str, level: float) -> Estim
     )
 
 
-def _blurred(part: Estimate) -> Estimate:
+def _blurred(_draws: Floats, quantity: str, segment: str, level: float) -> Estimate:
     return Estimate(
-        quantity=part.quantity,
-        segment=part.segment,
+        quantity=quantity,
+        segment=segment,
         estimate=None,
         lower=0.0,
         upper=1.0,
-        level=part.level,
-        unit=part.unit,
-        note="not separately estimable: too few buyers for the privacy noise",
+        level=level,
+        unit="fraction",
+        note=TOO_FEW,
     )

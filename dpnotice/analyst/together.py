@@ -53,7 +53,7 @@ def together(releases: Iterable[Release]) -> tuple[Release, ...]:
         ReleaseError: ``DUPLICATE_RELEASE``, ``CONFLICTING_RELEASE``, ``CLASS_MISMATCH`` or
             ``DOMAIN_MISMATCH``.
     """
-    ordered = tuple(releases)
+    ordered = tuple(releases) if isinstance(releases, Iterable) else ()
     if not ordered or not all(isinstance(release, Release) for release in ordered):
         raise ReleaseError("give at least one release, as loaded by load_releases", code="FILE")
     ordered = tuple(sorted(ordered, key=lambda r: (r.retailer, r.attempt, r.inquiry.digest)))
