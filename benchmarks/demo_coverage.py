@@ -18,7 +18,7 @@ from dpnotice.analyst.members import estimate_class
 from dpnotice.datasets import Case, complete_journey, store_visits
 from dpnotice.demo.displays import vehicles
 from dpnotice.demo.findings import class_findings, reach_findings
-from dpnotice.demo.run import STORES, WEEKS, plans
+from dpnotice.demo.steps import STORES, WEEKS, plans
 from dpnotice.release import Release
 from dpnotice.retailer import counting, mechanism
 

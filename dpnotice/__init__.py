@@ -12,9 +12,9 @@ from dpnotice.version import __version__ as __version__
 if TYPE_CHECKING:
     from dpnotice import datasets as datasets
     from dpnotice.analyst.compare import compare as compare
+    from dpnotice.analyst.digital import Digital as Digital
     from dpnotice.analyst.direct import Direct as Direct
     from dpnotice.analyst.media import Broadcast as Broadcast
-    from dpnotice.analyst.media import Digital as Digital
     from dpnotice.analyst.media import Print as Print
     from dpnotice.analyst.members import estimate_class as estimate_class
     from dpnotice.analyst.plan import NoticePlan as NoticePlan
@@ -41,7 +41,7 @@ _HOMES: Final = {
     "lognormal": "dpnotice.analyst.rates",
     "Print": "dpnotice.analyst.media",
     "Broadcast": "dpnotice.analyst.media",
-    "Digital": "dpnotice.analyst.media",
+    "Digital": "dpnotice.analyst.digital",
     "Direct": "dpnotice.analyst.direct",
     "NoticePlan": "dpnotice.analyst.plan",
     "estimate_reach": "dpnotice.analyst.reach",

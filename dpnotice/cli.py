@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from dpnotice.errors import DpnoticeError
+from dpnotice.errors import DpnoticeError, LedgerError
 from dpnotice.version import __version__
 
 app = typer.Typer(
@@ -82,6 +82,10 @@ def ledger(
     """Show what is left in every account, or create a ledger."""
     from dpnotice.retailer.ledger import Ledger  # noqa: PLC0415 -- loads pydantic
 
+    if not create and (epsilon_cap is not None or rho_cap is not None):
+        raise LedgerError(
+            "a cap is set once, with --create; to see what is left of it, leave the cap out"
+        )
     if create:
         opened = Ledger.create(file, epsilon_cap=epsilon_cap, rho_cap=rho_cap)
     else:
@@ -102,7 +106,7 @@ def show(file: Annotated[Path, typer.Argument(help="A release.")]) -> None:
     release = Release.load(file)
     typer.echo(release.privacy_card())
     typer.echo("")
-    typer.echo(release.to_frame().to_string(index=False, max_rows=200))
+    typer.echo(release.to_frame().to_string(index=False))
 
 
 def main() -> None:

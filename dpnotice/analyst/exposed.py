@@ -97,7 +97,8 @@ class Exposed:
 
     def _belongs(self) -> Floats:
         """(cells, groups) 1 where a cell belongs to a group."""
-        return (self.group[:, np.newaxis] == np.arange(len(self.floor))).astype(np.float64)
+        same = self.group[:, np.newaxis] == np.arange(len(self.floor))
+        return np.asarray(same, dtype=np.float64)
 
     def _least(self, values: Floats) -> Floats:
         """Return the least of each group's cells, cells on the last axis."""

@@ -5,66 +5,28 @@ number of exposures. Rates apply to the persons of the universe, of whom the cla
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
-from dpnotice.analyst.capped import capped_nonreach
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.rates import (
     Law,
     Quantity,
     Sampling,
     axes_of,
-    centre,
     check_fraction,
-    check_plain,
     check_positive,
-    check_target,
     check_text,
-    describe,
 )
+from dpnotice.analyst.vehicle import Exposure, check_common, keep, varying_axes, within
 from dpnotice.errors import PlanError
 
 _DUST: Final = 1e-12
-_NEARLY_ALL: Final = 0.99
-"""Share of a frequency cap's capacity that a refusal names as deliverable."""
 PRINTED_ROUNDING: Final = 0.005
 """Published reach is printed to whole percents; R2 may miss its range by half of one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exposure:
-    """What one vehicle does, broadcastable to (draws, *segments).
-
-    Attributes:
-        nonreach: chance that a person sees none of it.
-        mean: expected exposures per person.
-    """
-
-    nonreach: Floats
-    mean: Floats
-
-
-class Vehicle(Protocol):
-    """A medium in a plan."""
-
-    @property
-    def name(self) -> str:
-        """What the plan calls it."""
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Axes by which its figures vary."""
-
-    @property
-    def total_cost_usd(self) -> float | None:
-        """Cost of all of it; None where not given."""
-
-    def exposure(self, sampling: Sampling) -> Exposure:
-        """Return its effect by draw and segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +65,8 @@ class Print:
 
     def __post_init__(self) -> None:
         check_text(self.name, "name")
-        _check_common(self)
-        _keep(self, "reach_1", check_fraction)
+        check_common(self)
+        keep(self, "reach_1", check_fraction)
         if not isinstance(self.insertions, int) or self.insertions < 1:
             raise PlanError(f"{self.name}: insertions must be 1 or more, got {self.insertions!r}")
         if self.reach_2 is None and self.insertions > 1:
@@ -113,7 +75,7 @@ class Print:
                 "least one of two; without it their duplication would be a guess"
             )
         if self.reach_2 is not None:
-            _keep(self, "reach_2", check_fraction)
+            keep(self, "reach_2", check_fraction)
             if set(axes_of(self.reach_1)) != set(axes_of(self.reach_2)):
                 raise PlanError(
                     f"{self.name}: reach_1 and reach_2 must vary by the same axes, or differences "
@@ -130,7 +92,7 @@ class Print:
     @property
     def axes(self) -> tuple[str, ...]:
         """Axes by which its figures vary."""
-        return _axes(self, self.reach_1)
+        return varying_axes(self, self.reach_1)
 
     @property
     def total_cost_usd(self) -> float | None:
@@ -147,7 +109,7 @@ class Print:
             centre = _centre(self.reach_1, sampling)
             _check_admissible(self.name, centre, _centre(self.reach_2, sampling))
             rho = _correlation(centre, two)
-        return _within(
+        return within(
             self,
             sampling,
             beta_binomial_nonreach(one, rho, self.insertions),
@@ -186,15 +148,15 @@ class Broadcast:
 
     def __post_init__(self) -> None:
         check_text(self.name, "name")
-        _check_common(self)
-        _keep(self, "grps", check_positive)
-        _keep(self, "reach_cap", check_fraction)
-        _keep(self, "dispersion", check_positive)
+        check_common(self)
+        keep(self, "grps", check_positive)
+        keep(self, "reach_cap", check_fraction)
+        keep(self, "dispersion", check_positive)
 
     @property
     def axes(self) -> tuple[str, ...]:
         """Axes by which its figures vary."""
-        return _axes(self, self.grps, self.reach_cap, self.dispersion)
+        return varying_axes(self, self.grps, self.reach_cap, self.dispersion)
 
     @property
     def total_cost_usd(self) -> float | None:
@@ -206,126 +168,7 @@ class Broadcast:
         mean = sampling.sample(self.grps, f"{self.name}/grps") / 100
         cap = sampling.sample(self.reach_cap, f"{self.name}/reach_cap")
         r = sampling.sample(self.dispersion, f"{self.name}/dispersion")
-        return _within(self, sampling, nbd_nonreach(mean, cap, r), mean * (cap > 0))
-
-
-@dataclass(frozen=True, slots=True)
-class Digital:
-    """Digital display: impressions, less what is invalid, off target or not viewable.
-
-    Served to persons: impressions (1 - invalid) on_target, spread over the target's universe.
-    Exposures are negative binomial within the share `reach_cap` that is online. A frequency cap
-    binds per device and counts impressions served, seen or not; see :mod:`.capped`.
-
-    Attributes:
-        name: what the plan calls it.
-        impressions: bought.
-        universe: persons of the target audience; a frame is summed over `target`.
-        viewable: share of served impressions that can be seen.
-        invalid: share of impressions that no person gets; 0 must be typed.
-        on_target: share of valid impressions that go to the target audience.
-        devices_per_person: identifiers per person, 1 or more (draws of a law below 1 count as 1).
-        reach_cap: share of the universe that can be reached online.
-        dispersion: r of the negative binomial.
-        frequency_cap: most impressions served to one device; None without a cap.
-        cpm_usd: price per thousand impressions.
-        target: axis -> levels; nobody else is reached.
-        source: where the figures come from.
-        as_of: their date.
-    """
-
-    name: str
-    _: KW_ONLY
-    impressions: Quantity
-    universe: Quantity
-    viewable: Quantity
-    invalid: Quantity
-    on_target: Quantity
-    devices_per_person: Quantity
-    reach_cap: Quantity
-    dispersion: Quantity
-    frequency_cap: int | None = None
-    cpm_usd: float | None = None
-    target: Mapping[str, Any] | None = None
-    source: str | None = None
-    as_of: str | None = None
-
-    def __post_init__(self) -> None:
-        check_text(self.name, "name")
-        _check_common(self)
-        for field in ("viewable", "invalid", "on_target", "reach_cap"):
-            _keep(self, field, check_fraction)
-        for field in ("impressions", "devices_per_person", "dispersion", "universe"):
-            _keep(self, field, check_positive)
-        for field in _DIGITAL_FIGURES:  # only the universe may vary; `target` says for whom
-            check_plain(getattr(self, field), f"{self.name}: {field}")
-        if centre(self.devices_per_person) < 1:
-            raise PlanError(
-                f"{self.name}: devices_per_person counts a person's identifiers, so it is 1 or "
-                f"more, got {describe(self.devices_per_person)}; correct it"
-            )
-        cap = self.frequency_cap
-        if cap is not None and (not isinstance(cap, int) or cap < 1):
-            raise PlanError(f"{self.name}: frequency_cap must be 1 or more, or None, got {cap!r}")
-        if axes_of(self.universe) and set(check_target(self.target, "")) - set(
-            axes_of(self.universe)
-        ):
-            raise PlanError(f"{self.name}: the universe's frame lacks an axis of target; add it")
-
-    @property
-    def axes(self) -> tuple[str, ...]:
-        """Axes by which its figures vary."""
-        return _axes(self, self.universe)
-
-    @property
-    def total_cost_usd(self) -> float | None:
-        """Impressions bought at the price per thousand."""
-        if self.cpm_usd is None:
-            return None
-        return (
-            float(np.mean(_centre(self.impressions, Sampling(axes=(), draws=1, seed=0))))
-            / 1000
-            * self.cpm_usd
-        )
-
-    def exposure(self, sampling: Sampling) -> Exposure:
-        """Return non-reach and mean viewable exposures."""
-        x = {f: sampling.sample(getattr(self, f), f"{self.name}/{f}") for f in _DIGITAL_FIGURES}
-        universe = sampling.sample(self.universe, f"{self.name}/universe")
-        if axes_of(self.universe):
-            inside = universe * sampling.mask(check_target(self.target, self.name))
-            universe = inside.sum(axis=tuple(range(1, inside.ndim)), keepdims=True)
-        if np.any(universe <= 0):
-            raise PlanError(f"{self.name}: the target audience has no persons; correct universe")
-        served = x["impressions"] * (1 - x["invalid"]) * x["on_target"] / universe
-        cap = self.frequency_cap
-        if cap is None:
-            nonreach = nbd_nonreach(served * x["viewable"], x["reach_cap"], x["dispersion"])
-        else:
-            devices = np.maximum(x["devices_per_person"], 1.0)
-            most = cap * x["reach_cap"] * devices
-            if np.any(served >= most):
-                capacity = np.min(most / np.maximum(served, 1e-300) * x["impressions"])
-                largest = np.floor(_NEARLY_ALL * float(capacity))
-                raise PlanError(
-                    f"{self.name}: with a frequency cap of {cap} at most {largest:,.0f} "
-                    "impressions can be delivered in every draw; buy fewer or raise the cap"
-                )
-            nonreach = capped_nonreach(
-                served, x["viewable"], x["reach_cap"], x["dispersion"], devices, cap=cap
-            )
-        return _within(self, sampling, nonreach, served * x["viewable"] * (x["reach_cap"] > 0))
-
-
-_DIGITAL_FIGURES: Final = (
-    "impressions",
-    "viewable",
-    "invalid",
-    "on_target",
-    "devices_per_person",
-    "reach_cap",
-    "dispersion",
-)
+        return within(self, sampling, nbd_nonreach(mean, cap, r), mean * (cap > 0))
 
 
 def beta_binomial_nonreach(reach_1: Floats, rho: Floats, insertions: int) -> Floats:
@@ -375,35 +218,3 @@ def _centre(value: Quantity, sampling: Sampling) -> Floats:
     if isinstance(value, Law):
         return np.full((1,) * (1 + len(sampling.axes)), float(value.mean()))
     return sampling.sample(value, "figure")
-
-
-def _within(vehicle: Any, sampling: Sampling, nonreach: Floats, mean: Floats) -> Exposure:
-    """Apply the target: outside it nobody is reached."""
-    inside = sampling.mask(check_target(vehicle.target, vehicle.name))
-    return Exposure(nonreach=1 - inside * (1 - nonreach), mean=inside * mean)
-
-
-def _keep(vehicle: Any, field: str, check: Callable[[Quantity, str], Quantity]) -> None:
-    """Check a figure and keep it in the form that the check returns (frames become pandas)."""
-    kept = check(getattr(vehicle, field), f"{vehicle.name}: {field}")
-    object.__setattr__(vehicle, field, kept)
-
-
-def _axes(vehicle: Any, *figures: Quantity) -> tuple[str, ...]:
-    named = [axis for figure in figures for axis in axes_of(figure)]
-    return tuple(dict.fromkeys([*named, *check_target(vehicle.target, vehicle.name)]))
-
-
-def _check_common(vehicle: Any) -> None:
-    """Check what all vehicles share: price, universe, target."""
-    for field in ("cost_usd", "cpm_usd"):
-        price = getattr(vehicle, field, None)
-        if price is not None and (
-            isinstance(price, bool)
-            or not isinstance(price, (int, float))
-            or not 0 <= price < float("inf")
-        ):
-            raise PlanError(f"{vehicle.name}: {field} must be 0 or more dollars, got {price!r}")
-    if vehicle.universe is not None:
-        _keep(vehicle, "universe", check_positive)
-    check_target(vehicle.target, f"{vehicle.name}: target")

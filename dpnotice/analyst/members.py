@@ -6,7 +6,7 @@ sketches give bounds only, since nothing in the files says which buyers are the 
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, groupby, product
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,17 +14,9 @@ import numpy as np
 
 from dpnotice.analyst.counts import Names, RetailerCounts, fit_counts
 from dpnotice.analyst.intervals import Counted, Floats, check_level, count_interval, fieller
+from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.overlap import share_bounds, simultaneous_low, union_interval
-from dpnotice.analyst.rates import (
-    Law,
-    Quantity,
-    Sampling,
-    centre,
-    check_fraction,
-    check_plain,
-    check_positive,
-    describe,
-)
+from dpnotice.analyst.rates import Quantity, Sampling
 from dpnotice.analyst.together import together
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import CONTACT, Axis, Inquiry
@@ -43,7 +35,7 @@ _SEED: Final = 0
 _MOST_SETS: Final = 5
 """Retailers up to which every set of them is listed, and not only pairs."""
 _BOUNDS_NOTE: Final = "bounds: the overlap between retailers is not known"
-_UNDETERMINED: Final = "cannot be determined from this release: the count is not separated from 0"
+_UNDETERMINED: Final = f"{wording.UNDETERMINED}: the count is not separated from 0"
 
 
 def estimate_class(
@@ -73,25 +65,14 @@ def estimate_class(
     given = [releases] if isinstance(releases, Release) else releases
     checked = together(given)
     by_retailer = groupby(checked, key=lambda release: release.retailer)
-    if outside is not None:
-        check_plain(check_fraction(outside, "outside"), "outside")
-        if not isinstance(outside, Law) and float(outside) >= 1:
-            raise EstimateError("outside must be below 1: some purchasers are known; correct it")
-    if users_per_buyer is not None:
-        check_plain(check_positive(users_per_buyer, "users_per_buyer"), "users_per_buyer")
-        if centre(users_per_buyer) < 1:
-            raise EstimateError(
-                f"users_per_buyer counts the buyer too, so it is 1 or more, got "
-                f"{describe(users_per_buyer)}; correct it"
-            )
+    beyond = Beyond(outside=outside, users_per_buyer=users_per_buyer)
     return ClassEstimate(
         inquiry=checked[0].inquiry,
         retailers=tuple(fit_counts(tuple(group)) for _, group in by_retailer),
         losses=tuple(
             f"{r.retailer}: {r.inquiry.loss.measure} {r.inquiry.loss.value}" for r in checked
         ),
-        outside=outside,
-        users_per_buyer=users_per_buyer,
+        beyond=beyond,
     )
 
 
@@ -106,15 +87,13 @@ class ClassEstimate:
         inquiry: the question answered.
         retailers: the fitted counts of each retailer.
         losses: what each release cost its buyers, in words.
-        outside: share of purchasers that no responding retailer knows; None if not stated.
-        users_per_buyer: class members per purchaser; None if not stated.
+        beyond: what is stated of members whom no responding retailer knows.
     """
 
     inquiry: Inquiry
     retailers: tuple[RetailerCounts, ...]
     losses: tuple[str, ...]
-    outside: Quantity | None = None
-    users_per_buyer: Quantity | None = None
+    beyond: Beyond
 
     @property
     def axes(self) -> Mapping[str, Axis]:
@@ -124,8 +103,7 @@ class ClassEstimate:
     @property
     def population(self) -> str:
         """``"class members"``, or ``"known buyers"`` where nothing is said of the others."""
-        silent = self.outside is None and self.users_per_buyer is None
-        return "known buyers" if silent else "class members"
+        return "class members" if self.beyond.stated else "known buyers"
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -133,11 +111,7 @@ class ClassEstimate:
         lines = [f"privacy loss per buyer: {'; '.join(self.losses)}"]
         if len(self.retailers) > 1:
             lines.append("no sketch: nothing is assumed about the overlap between retailers")
-        if self.outside is not None:
-            share = describe(self.outside)
-            lines.append(f"purchasers in nobody's records: {share}, composed like the known")
-        if self.users_per_buyer is not None:
-            lines.append(f"class members per purchaser: {describe(self.users_per_buyer)}")
+        lines += self.beyond.assumptions
         return tuple(lines)
 
     def size(self, level: float = LEVEL) -> Estimate:
@@ -162,7 +136,7 @@ class ClassEstimate:
         names, weights = self._indicator(where)
         found = [retailer.query(names, weights) for retailer in self.retailers]
         estimate, lower, upper = union_interval(found, level)
-        if self.population != "known buyers":
+        if self.beyond.stated:
             estimate, lower, upper = self._scaled(found, level)
         note = _BOUNDS_NOTE if estimate is None else ""
         return Estimate(
@@ -268,16 +242,15 @@ class ClassEstimate:
 
     def bounds(self, level: float = LEVEL) -> Estimate:
         """Return the number of distinct known buyers without any assumption about overlap."""
-        plain = ClassEstimate(inquiry=self.inquiry, retailers=self.retailers, losses=self.losses)
-        return plain.size(level)
+        return replace(self, beyond=Beyond()).size(level)
 
     @property
     def draws(self) -> Floats:
         """Draws of the size: (20,000,), or (20,000, 2) low and high ends for several retailers."""
         sampling = Sampling(axes=(), draws=_DRAWS, seed=_SEED)
         known = np.stack([r.draws((), _DRAWS, sampling.stream) for r in self.retailers])
-        factor = self.members_per_known_buyer(sampling)
-        drawn = known[0] * factor
+        factor = self.beyond.members_per_known_buyer(sampling)
+        drawn = np.asarray(known[0] * factor)
         if len(known) > 1:
             low, high = simultaneous_low(known), known.sum(axis=0)
             drawn = np.stack([low * factor, np.maximum(low, high) * factor], axis=1)
@@ -382,20 +355,13 @@ class ClassEstimate:
 
     def _scaled(self, found: list[Counted], level: float) -> tuple[float | None, float, float]:
         """Return known buyers times h / (1 - theta); a law of the factor shares the level."""
-        factor = self.members_per_known_buyer(Sampling(axes=(), draws=_DRAWS, seed=_SEED))
+        factor = self.beyond.members_per_known_buyer(Sampling(axes=(), draws=_DRAWS, seed=_SEED))
         each = level if factor.size == 1 else 1 - (1 - level) / 2
         estimate, lower, upper = union_interval(found, each)
         low, high = np.quantile(factor, [(1 - each) / 2, (1 + each) / 2])
         point = None if estimate is None else estimate * float(factor.mean())
         middle, half = (lower * low + upper * high) / 2, (upper * high - lower * low) / 2
         return point, *count_interval(middle, half)
-
-    def members_per_known_buyer(self, sampling: Sampling) -> Floats:
-        """Return draws of h / (1 - theta), shape (draws,) or (1,)."""
-        theta = sampling.sample(0.0 if self.outside is None else self.outside, "outside")
-        h = 1.0 if self.users_per_buyer is None else self.users_per_buyer
-        users = sampling.sample(h, "users_per_buyer")
-        return np.asarray(np.maximum(users, 1.0) / (1 - theta)).reshape(-1)
 
 
 def _numbers(estimate: Estimate) -> dict[str, Any]:

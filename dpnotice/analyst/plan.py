@@ -9,11 +9,13 @@ from typing import Final
 
 import numpy as np
 
+from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.intervals import Counted, check_level, count_interval
-from dpnotice.analyst.media import Broadcast, Digital, Print, Vehicle
+from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.rates import Quantity, Uniform, check_plain, check_signed, check_text
+from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.errors import PlanError
 from dpnotice.inquiry import CONTACT
 from dpnotice.result import Estimate

@@ -319,7 +319,9 @@ def check_target(target: object, field: str) -> dict[str, tuple[str, ...]]:
     for axis, chosen in levels.items():
         listed = isinstance(chosen, Collection) and all(isinstance(v, str) for v in chosen)
         if not listed or not chosen:
-            raise PlanError(f"{field}: {axis!r} must name levels, got {chosen!r}; give a list")
+            raise PlanError(
+                f'{field} must be like {{"age": ["25-34"]}}, and {axis!r} got {chosen!r}'
+            )
     return {str(axis): tuple(chosen) for axis, chosen in levels.items()}
 
 

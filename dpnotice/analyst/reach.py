@@ -40,21 +40,26 @@ class ReachEstimate:
         members: the class.
         draws: (draws,) for one retailer; (draws, 2) low and high ends for several without sketch.
         seed: of the analyst.
-        frequency: mean exposures among the reached; None where only bounds are known.
-        bounds: (lower, upper) at 95 %, whatever the dependence between notices is.
+        exposures: mean exposures among the reached; None where only bounds are known.
+        bounds: (lower, upper) at 95 % of expected reach, whatever notices depend on each other.
     """
 
     plan: NoticePlan
     members: ClassEstimate
     draws: Floats
     seed: int
-    frequency: float | None
+    exposures: Estimate | None
     bounds: tuple[float, float]
 
     @property
     def reach(self) -> float | None:
         """Mean over draws; None where only bounds are known."""
         return float(self.draws.mean()) if self.draws.ndim == 1 else None
+
+    @property
+    def frequency(self) -> float | None:
+        """Mean exposures among the reached; None where only bounds are known or nobody is."""
+        return None if self.exposures is None else self.exposures.estimate
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the interval of reach: quantiles of the draws, of each end where there are two.
@@ -116,7 +121,7 @@ class ReachEstimate:
         return min(found, key=_least, default=None)
 
     def summary(self) -> "pd.DataFrame":
-        """Return reach, its bounds and the worst segment as tidy rows."""
+        """Return reach, its bounds, frequency and the worst segment as tidy rows."""
         lower, upper = self.bounds
         rows = [
             self.estimate(),
@@ -130,8 +135,8 @@ class ReachEstimate:
                 unit="fraction",
             ),
         ]
-        if self.worst_segment is not None:
-            rows.append(self.worst_segment[1])
+        rows += [] if self.exposures is None else [self.exposures]
+        rows += [] if self.worst_segment is None else [self.worst_segment[1]]
         return summary_frame(rows)
 
     def to_frame(self) -> "pd.DataFrame":
@@ -200,10 +205,11 @@ class ReachEstimate:
             cells = exposed.only(level_of == number, whole_groups=axis != CONTACT)
             size = self.members.count(level=LEVEL, **{axis: name})
             parts = cells.reach(), cells.media_reach()
-            drawn = _realised(_everyone(*parts, self.members, sampling), sampling, size)
-            told = self._separate(axis, name) and np.isfinite(drawn).all()
-            found = _estimate if told else _blurred
-            estimates.append(found(drawn, f"reach within {axis}", name, level))
+            drawn = _realised(self.members.beyond.of_everyone(*parts, sampling), sampling, size)
+            # Few draws of a small segment hold no buyers; they say nothing of its reach.
+            told = np.isfinite(drawn).reshape(len(drawn), -1).all(axis=1)
+            found = _estimate if self._separate(axis, name) and told.any() else _blurred
+            estimates.append(found(drawn[told], f"reach within {axis}", name, level))
         return estimates
 
     def _separate(self, axis: str, name: str) -> bool:
@@ -240,34 +246,22 @@ def estimate_reach(
     exposed = lay(plan, members, sampling)
     size = members.size()
     parts = exposed.reach(), exposed.media_reach()
-    drawn = _realised(_everyone(*parts, members, sampling), sampling, size)
+    drawn = _realised(members.beyond.of_everyone(*parts, sampling), sampling, size)
     if not np.isfinite(drawn).all():
         raise EstimateError(
             "the releases do not tell the number of buyers from 0, so no share of them can be "
             "estimated; more buyers or less noise are needed"
         )
     drawn.flags.writeable = False
-    widest = _realised(_everyone(*exposed.widest(), members, sampling), sampling, size)
+    widest = members.beyond.of_everyone(*exposed.widest(), sampling)
     return ReachEstimate(
         plan=plan,
         members=members,
         draws=drawn,
         seed=seed,
-        frequency=_frequency(exposed, members, sampling),
+        exposures=_exposures(exposed, members, sampling),
         bounds=_quantiles(widest, LEVEL),
     )
-
-
-def _everyone(known: Floats, media: Floats, members: ClassEstimate, sampling: Sampling) -> Floats:
-    """Mix a figure of known buyers with that of the members whom only publication can reach."""
-    plain = Sampling(axes=(), draws=sampling.draws, seed=sampling.seed)
-    outside = 0.0 if members.outside is None else members.outside
-    per_buyer = 1.0 if members.users_per_buyer is None else members.users_per_buyer
-    theta = plain.sample(outside, "outside")
-    h = np.maximum(plain.sample(per_buyer, "users_per_buyer"), 1.0)
-    if known.ndim > 1:
-        theta, h = theta[:, np.newaxis], h[:, np.newaxis]
-    return np.asarray(((1 - theta) * known + (theta + h - 1) * media) / h)
 
 
 def _realised(reach: Floats, sampling: Sampling, size: Estimate) -> Floats:
@@ -280,13 +274,23 @@ def _realised(reach: Floats, sampling: Sampling, size: Estimate) -> Floats:
     return np.clip(reach + shock * np.sqrt(reach * (1 - reach) / max(1.0, size.lower)), 0.0, 1.0)
 
 
-def _frequency(exposed: Exposed, members: ClassEstimate, sampling: Sampling) -> float | None:
+def _exposures(exposed: Exposed, members: ClassEstimate, sampling: Sampling) -> Estimate | None:
     """Return mean exposures among the reached, for one retailer: gross over reached."""
     if len(exposed.buyers) > 1:
         return None
-    gross = _everyone(*exposed.exposures(), members, sampling)
-    reached = _everyone(exposed.reach(), exposed.media_reach(), members, sampling)
-    return float(np.mean(gross) / np.mean(reached)) if np.mean(reached) > 0 else 0.0
+    gross = members.beyond.of_everyone(*exposed.exposures(), sampling)
+    reached = members.beyond.of_everyone(exposed.reach(), exposed.media_reach(), sampling)
+    if not (reached > 0).all():
+        return None
+    lower, upper = _quantiles(gross / reached, LEVEL)
+    return Estimate(
+        quantity="mean frequency among the reached",
+        estimate=float(gross.mean() / reached.mean()),
+        lower=lower,
+        upper=upper,
+        level=LEVEL,
+        unit="exposures",
+    )
 
 
 def _least(item: tuple[str, Estimate]) -> float:

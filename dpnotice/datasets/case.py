@@ -34,7 +34,8 @@ class Case:
 
     def __post_init__(self) -> None:
         for name in ("sources", "columns", "truth"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+            held = {k: _frozen(value) for k, value in getattr(self, name).items()}
+            object.__setattr__(self, name, MappingProxyType(held))
 
     @property
     def retailers(self) -> tuple[str, ...]:
@@ -52,3 +53,7 @@ class Case:
                 f"{retailer!r} is no retailer of this case; they are {', '.join(self.retailers)}"
             )
         return Purchases(self.sources[retailer], **self.columns)
+
+
+def _frozen(value: object) -> object:
+    return MappingProxyType(dict(value)) if isinstance(value, dict) else value

@@ -1,5 +1,5 @@
 """The main job on real purchases, with the truth beside every estimate."""
 
-from dpnotice.demo.run import run
+from dpnotice.demo.steps import run
 
 __all__ = ["run"]

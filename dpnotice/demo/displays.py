@@ -73,7 +73,8 @@ def check_displays(visits: Visits) -> DisplayCheck:
 def _vehicle(visits: Visits, number: int, contact: npt.NDArray[np.str_]) -> Print:
     figures: dict[str, list[float]] = {"reach_1": [], "reach_2": []}
     for level in _LEVELS:
-        chosen = visits.seen if level == "unknown" else visits.seen[contact == level]
+        # Nobody's level is `unknown` here; a level without a household takes the figures of all.
+        chosen = visits.seen[contact == level] if (contact == level).any() else visits.seen
         one, two = _mean_reach(chosen[:, [number], :])
         figures["reach_1"].append(float(one[0]))
         figures["reach_2"].append(float(two[0]))

@@ -7,6 +7,8 @@ import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from dpnotice.reporting import wording
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -59,7 +61,7 @@ def svg(made: "Figure", name: str) -> str:
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
         made.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
 
 
@@ -92,15 +94,18 @@ def _intervals(data: dict[str, Any], ax: "Axes") -> None:
     ax.set_xlabel(_label(data), parse_math=False)
     if data["unit"] == "fraction":
         ax.xaxis.set_major_formatter("{x:.0%}")
-        ax.set_xlim(0, min(1.0, 1.1 * max(e["upper"] for e in data["series"])) or 1.0)
+        marks = [e[key] for e in data["series"] for key in ("upper", "truth") if e.get(key)]
+        marks += [data["threshold"]] if data.get("threshold") is not None else []
+        ax.set_xlim(0, min(1.0, 1.1 * max(marks, default=1.0)))
     if data.get("threshold") is not None:
         ax.axvline(data["threshold"], color=INK, linewidth=1, linestyle=":")
 
 
 def _curve(data: dict[str, Any], ax: "Axes") -> None:
-    """Lines, each with its own style and a label at its end."""
+    """Lines, up to sixteen with a colour and dash of their own, named in a legend."""
     for number, entry in enumerate(data["series"]):
-        style: dict[str, Any] = {"color": _COLOURS[number % 4], "linestyle": _LINES[number % 4]}
+        colour, line = number % len(_COLOURS), (number // len(_COLOURS) + number) % len(_LINES)
+        style: dict[str, Any] = {"color": _COLOURS[colour], "linestyle": _LINES[line]}
         if entry.get("points"):
             style = {
                 "color": INK,
@@ -114,10 +119,11 @@ def _curve(data: dict[str, Any], ax: "Axes") -> None:
     ax.set_ylim(bottom=0)
     if data["unit"] == "fraction":
         ax.yaxis.set_major_formatter("{x:.0%}")
-    ax.legend(frameon=False)
+    for text in ax.legend(frameon=False).get_texts():
+        text.set_parse_math(False)
 
 
 def _label(data: dict[str, Any]) -> str:
     truth = any(entry.get("truth") is not None for entry in data["series"])
-    level = f"{100 * data['level']:.0f}% intervals" if data.get("level") else ""
+    level = f"{wording.level_text(data['level'])} intervals" if data.get("level") else ""
     return ", ".join(filter(None, [data["x"], level, "x = truth" if truth else ""]))

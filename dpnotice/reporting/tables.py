@@ -20,6 +20,8 @@ _UNITS: Final = {
     "upper": "fraction",
     "probability_at_least": "fraction",
     "cost_usd": "USD",
+    "cost_lower": "USD",
+    "cost_upper": "USD",
 }
 """Units of the columns of a comparison, which has no column `unit`."""
 
@@ -91,6 +93,11 @@ def _shown(name: str, value: object, unit: str) -> str:
         return "" if value is None else str(value)
     if math.isnan(value):
         return "bounds only" if name in {"estimate", "reach"} else "not given"
-    if name == "level":
-        return wording.percent(value)
-    return wording.figure(value, unit or _UNITS.get(name, ""))
+    return wording.level_text(value) if name == "level" else _number(name, float(value), unit)
+
+
+def _number(name: str, value: float, unit: str) -> str:
+    unit = unit or _UNITS.get(name, "")
+    if name.endswith(("lower", "upper")):
+        return wording.outward(value, unit, up=name.endswith("upper"))
+    return wording.figure(value, unit)

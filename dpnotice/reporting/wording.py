@@ -9,19 +9,43 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 _STEPS: Final = (1, 2, 5)
+UNDETERMINED: Final = "cannot be determined from this release"
+"""Begins the note of a share that the noise leaves open."""
 _SURE: Final = 0.01
+_OPEN: Final = 0.05
+_MOST_DIGITS: Final = 12
 _DUST: Final = 1e-9
 _NORMAL_WIDTH: Final = 3.92
 """Width of a normal 95 % interval in s.d.: turns an interval into the s.d. that sets the step."""
 
 
 def percent(value: float, digits: int = 0) -> str:
-    """Return a fraction as a percentage.
+    """Return a fraction as a percentage; never a negative zero.
 
     >>> percent(0.744)
     '74%'
     """
-    return f"{100 * value + 0.0:.{digits}f}%"
+    return f"{round(100 * value, digits) + 0.0:.{digits}f}%"
+
+
+def level_text(level: float) -> str:
+    """Return a confidence level with all of its digits.
+
+    >>> level_text(0.995)
+    '99.5%'
+    """
+    return f"{100 * level:.10g}%"
+
+
+def outward(value: float, unit: str, *, up: bool) -> str:
+    """Return an end of an interval for a table, rounded away from the middle.
+
+    >>> outward(0.7206, "fraction", up=False)
+    '72.0%'
+    """
+    scale = 1000 if unit == "fraction" else 1
+    rounded = math.ceil(scale * value - _DUST) if up else math.floor(scale * value + _DUST)
+    return figure(rounded / scale, unit)
 
 
 def percent_interval(lower: float, upper: float) -> str:
@@ -90,14 +114,10 @@ def figure(value: float, unit: str) -> str:
 
 def point_and_interval(estimate: Mapping[str, Any]) -> tuple[str, str]:
     """Return an estimate for a table: its point (empty without one) and its interval."""
-    point, lower, upper = estimate["estimate"], estimate["lower"], estimate["upper"]
-    unit = estimate["unit"]
-    if unit == "fraction":
-        low, high = math.floor(1000 * lower + _DUST) / 1000, math.ceil(1000 * upper - _DUST) / 1000
-        ends = f"{percent(low, 1)} to {percent(high, 1)}"
-    else:
-        ends = f"{figure(lower, unit)} to {figure(upper, unit)}"
-    return "" if point is None else figure(point, unit), ends
+    point, unit = estimate["estimate"], estimate["unit"]
+    low = outward(estimate["lower"], unit, up=False)
+    high = outward(estimate["upper"], unit, up=True)
+    return "" if point is None else figure(point, unit), f"{low} to {high}"
 
 
 def estimate_sentence(estimate: Mapping[str, Any]) -> str:
@@ -106,6 +126,8 @@ def estimate_sentence(estimate: Mapping[str, Any]) -> str:
     if estimate["segment"]:
         subject += f" ({estimate['segment']})"
     level, middle, ends = _parts(estimate)
+    if estimate.get("note", "").startswith(UNDETERMINED):
+        return f"The {subject} {estimate['note']}."
     if not middle:
         return f"The {subject}: between the bounds {ends} ({level} confidence)."
     return f"The {subject}: {middle} ({level} interval {ends})."
@@ -152,6 +174,13 @@ def plan_sentence(reach: Mapping[str, Any], population: str, records: Mapping[st
     )
 
 
+def target_sentence(chance: float, target: float) -> str:
+    """Return the chance that reach meets a target, without a verdict."""
+    open_question = _OPEN < chance < 1 - _OPEN
+    settled = "; the data do not settle whether it would" if open_question else ""
+    return f"The chance that reach is at least {percent(target)} is {probability(chance)}{settled}."
+
+
 def privacy_card(facts: Mapping[str, Any]) -> str:
     """Return the page on what a release says and costs."""
     inquiry = facts["inquiry"]
@@ -189,10 +218,11 @@ def _promise(facts: Mapping[str, Any]) -> list[str]:
     ]
     if facts["measure"] == "epsilon":
         epsilon = float(loss)
-        tenth, half = (percent(_after(prior, epsilon)) for prior in (0.1, 0.5))
+        factor = math.ceil(100 * math.exp(epsilon)) / 100
+        tenth, half = (_at_most(_after(prior, epsilon)) for prior in (0.1, 0.5))
         lines += [
             f"Privacy loss: epsilon {loss}, all tables together. From this file nobody's odds that",
-            f"a given person is a buyer change by more than a factor of {math.exp(epsilon):.2f}:",
+            f"a given person is a buyer change by more than a factor of {factor:,.2f}:",
             f"a belief of 10% to at most {tenth}, a belief of 50% to at most {half}.",
         ]
     else:
@@ -209,17 +239,21 @@ def _after(prior: float, epsilon: float) -> float:
     return 1 / (1 + math.exp(-epsilon) * (1 - prior) / prior)
 
 
+def _at_most(belief: float) -> str:
+    """Return a belief in percent, rounded up, with digits enough never to print 100%."""
+    digits = 1
+    while math.ceil(belief * 10 ** (digits + 2)) >= 10 ** (digits + 2) and digits < _MOST_DIGITS:
+        digits += 1
+    return f"{math.ceil(belief * 10 ** (digits + 2)) / 10**digits:.{digits}f}%"
+
+
 def _parts(estimate: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return level, point (empty where there is none) and interval as text."""
-    level = percent(estimate["level"])
+    level = level_text(estimate["level"])
     point, lower, upper = estimate["estimate"], estimate["lower"], estimate["upper"]
     if estimate["unit"] == "fraction":
         middle = "" if point is None else percent(min(1.0, max(0.0, point)))
         return level, middle, percent_interval(lower, upper)
     if estimate["unit"] == "USD":
-        return (
-            level,
-            "" if point is None else dollars(point),
-            f"{dollars(lower)} to {dollars(upper)}",
-        )
+        return level, *point_and_interval(estimate)
     return level, *count_text(point, lower, upper)

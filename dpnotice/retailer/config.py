@@ -4,6 +4,7 @@ In: a TOML file with `inquiry`, `retailer`, `ledger`, `output` and `[purchases]`
 of :func:`dpnotice.answer`, paths resolved from the file's folder.
 """
 
+import glob
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,5 +98,12 @@ class AnswerConfig:
 
 def _from(folder: Path, source: str | list[str]) -> str | list[str]:
     if isinstance(source, str):
-        return str(folder / source)
-    return [str(folder / item) for item in source]
+        return _inside(folder, source)
+    return [_inside(folder, item) for item in source]
+
+
+def _inside(folder: Path, source: str) -> str:
+    """Resolve a path; where it is a pattern, brackets in the folder's own name stay literal."""
+    if glob.has_magic(source) and not (folder / source).is_file():
+        return str(Path(glob.escape(str(folder))) / source)
+    return str(folder / source)

@@ -39,6 +39,8 @@ COLUMNS = [
     "upper",
     "level",
     "cost_usd",
+    "cost_lower",
+    "cost_upper",
     "records_disclosed",
     "records_lower",
     "records_upper",

@@ -154,7 +154,7 @@ def test_the_widest_ends_for_one_retailer_are_those_of_frechet(
     delivered: float, published: float
 ) -> None:
     exposed = laid(NoticePlan("p", [*mailed(delivered), Print("v", reach_1=published)]))
-    low, high = exposed.widest()[0]
+    low, high = exposed.widest()[0][0]
     assert low == pytest.approx(max(delivered, published), abs=1e-4)
     assert high == pytest.approx(min(1, delivered + published), abs=1e-4)
 
@@ -188,7 +188,7 @@ def test_the_widest_ends_contain_the_modelled_ends_for_two_retailers(
 ) -> None:
     notices = mailed(one, other, retailers=("sephora", "ulta"))
     exposed = laid(NoticePlan("p", [*notices, Print("v", reach_1=published)]), TWO)
-    (low, high), (least, most) = exposed.reach()[0], exposed.widest()[0]
+    (low, high), (least, most) = exposed.reach()[0], exposed.widest()[0][0]
     assert 0 <= least <= low + 1e-9
     assert high <= most + 1e-9 <= 1 + 1e-8
 
@@ -201,7 +201,7 @@ def test_publication_alone_reaches_alike_whatever_the_overlap_is(published: floa
 def test_reach_has_one_value_per_draw_for_one_retailer_and_two_ends_for_several() -> None:
     assert laid(media(0.3)).reach().shape == (3,)
     assert laid(media(0.3), TWO).reach().shape == (3, 2)
-    assert laid(media(0.3)).widest().shape == (3, 2)
+    assert [ends.shape for ends in laid(media(0.3)).widest()] == [(3, 2), (3, 2)]
 
 
 # --- cells ---------------------------------------------------------------------------------

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from dpnotice.analyst.intervals import Counted, LinearNoise
-from dpnotice.analyst.overlap import highest_ratio, lowest_ratio, share_bounds, union_interval
+from dpnotice.analyst.overlap import (
+    highest_ratio,
+    lowest_ratio,
+    share_bounds,
+    simultaneous_low,
+    union_interval,
+)
 from dpnotice.privacy import Noise, NoiseLaw
 
 Floats = Any
@@ -218,13 +224,29 @@ def test_a_better_chance_never_lowers_an_end(seed: int) -> None:
     assert better.highest() >= case.highest() - 1e-9
 
 
-def test_draws_do_not_influence_each_other() -> None:
-    cases = [random_case(seed) for seed in range(40)]
-    like = [c for c in cases if c.buyers.shape == (3, 3)][:3]
-    together = lowest_ratio(
-        np.stack([c.buyers for c in like], axis=1), np.stack([c.chance for c in like], axis=1)
+def test_equal_draws_give_the_end_of_one_draw() -> None:
+    case = next(c for seed in range(40) if (c := random_case(seed)).buyers.shape == (3, 3))
+    alike = lowest_ratio(
+        np.repeat(case.buyers[:, np.newaxis], 5, axis=1),
+        np.repeat(case.chance[:, np.newaxis], 5, axis=1),
     )
-    assert together == pytest.approx([c.lowest() for c in like])
+    assert alike == pytest.approx([case.lowest()] * 5)
+
+
+def test_the_low_quantile_of_several_ends_holds_for_all_of_them_together() -> None:
+    """False alarm: 400 seeded repetitions; below 0.93 with chance 1e-6 were the rate 0.975."""
+    rng = np.random.default_rng(5)
+    below = 0
+    for _repetition in range(400):
+        estimates = rng.normal(100, 5, 6)  # six retailers, all with 100 buyers in truth
+        draws = estimates[:, np.newaxis] + rng.normal(0, 5, (6, 2_000))
+        below += float(np.quantile(simultaneous_low(draws), 0.025)) <= 100
+    assert below / 400 > 0.93
+
+
+def test_a_single_row_keeps_its_draws_in_order() -> None:
+    draws = np.random.default_rng(2).normal(size=(1, 200))
+    assert np.argsort(simultaneous_low(draws)).tolist() == np.argsort(draws[0]).tolist()
 
 
 @settings(max_examples=40)

@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 from dpnotice import estimate_class
+from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.media import Broadcast, Digital, Print
+from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import DEPENDENCE, NoticePlan
 from dpnotice.errors import DpnoticeError, PlanError

@@ -20,7 +20,7 @@ import duckdb, ibis, pandas, pyarrow as pa
 from dpnotice import container
 from dpnotice.errors import DpnoticeError
 from dpnotice.inquiry import Inquiry
-from dpnotice.retailer import counting, ledger as books, mechanism
+from dpnotice.retailer import counting, chain as books, mechanism
 from dpnotice.retailer.answer import STEPS, answer, request_id
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Purchases
@@ -70,13 +70,13 @@ def around(owner, name, before=None, after=None, when=lambda *a, **k: True):
 def plant(point):
     kind = lambda wanted: lambda _c, k, **_f: k == wanted
     if point == "debit inserted":
-        around(books, "_append", after=die, when=kind("debit"))
+        around(books, "append", after=die, when=kind("debit"))
     elif point == "debited":
         around(Ledger, "debit", after=die)
     elif point == "drawn":
         around(mechanism, "draw", after=die)
     elif point == "artifact inserted":
-        around(books, "_append", after=die, when=kind("artifact"))
+        around(books, "append", after=die, when=kind("artifact"))
     elif point == "stored":
         around(Ledger, "store", after=die)
     elif point == "temp synced":

@@ -6,7 +6,7 @@ import pytest
 
 from dpnotice.datasets import Visits, complete_journey, store_visits
 from dpnotice.demo.displays import DisplayCheck, check_displays, vehicles
-from dpnotice.demo.run import STORES, WEEKS
+from dpnotice.demo.steps import STORES, WEEKS
 
 CONTACT = np.array(["post"] * 4 + ["none"] * 6)
 

@@ -415,7 +415,7 @@ def test_a_flipped_byte_is_refused_or_changes_nothing(ledger: Ledger) -> None:
 
 
 def test_the_journal_is_a_rollback_journal_synced_at_every_step(ledger: Ledger) -> None:
-    with module._connected(ledger.path) as connection:
+    with module.chain.connected(ledger.path) as connection:
         journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
         synchronous = connection.execute("PRAGMA synchronous").fetchone()[0]
     assert (journal, synchronous) == ("delete", 3)
@@ -441,7 +441,7 @@ def test_a_ledger_turned_to_wal_is_turned_back(ledger: Ledger) -> None:
 def test_a_ledger_held_by_another_process_is_busy(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_BUSY_MS", 50)
+    monkeypatch.setattr(module.chain, "_BUSY_MS", 50)
     with closing(sqlite3.connect(ledger.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         assert code(lambda: paid(ledger)) == "LEDGER_BUSY"

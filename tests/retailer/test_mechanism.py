@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import opendp.prelude as dp
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -138,7 +138,11 @@ def inquiries(draw: st.DrawFn) -> Inquiry:
     tables = [{"of": of, "weight": draw(weights)} for of in chosen]
     law = draw(st.sampled_from([("epsilon", "discrete-laplace"), ("rho", "discrete-gaussian")]))
     privacy = {law[0]: draw(decimals), "noise": law[1]}
-    return inquiry(privacy, axes=AXES, tables=tables)
+    asked = inquiry(privacy, axes=AXES, tables=tables)
+    shares = asked.loss.split([spec.weight for spec in asked.specs])
+    # Scales beyond what `Noise` takes for noise are refused, which has its own test.
+    assume(all(1e-12 < share < (90 if law[0] == "epsilon" else 4_000) for share in shares))
+    return asked
 
 
 def stated_loss(noise: Noise) -> Fraction:

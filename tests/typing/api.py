@@ -1,29 +1,34 @@
 """The public calls as a typed caller writes them; mypy reads this file, nothing runs it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dpnotice as dn
-from dpnotice.analyst.compare import Comparison
-from dpnotice.analyst.members import ClassEstimate
-from dpnotice.analyst.reach import ReachEstimate
 from dpnotice.result import Estimate, Result
 
-inquiry: dn.Inquiry = dn.Inquiry.load("wen.inquiry.toml")
-purchases: dn.Purchases = dn.Purchases(
-    Path("sales.parquet"), buyer="b", product="p", date="d", axes={"state": "s"}
-)
-ledger: dn.Ledger = dn.Ledger.create("x.ledger", epsilon_cap="2")
-release: dn.Release = dn.answer(inquiry, purchases, retailer="x", ledger=ledger)
-card: str = release.privacy_card(ledger)
-releases: tuple[dn.Release, ...] = dn.load_releases("*.release")
-members: ClassEstimate = dn.estimate_class(releases, outside=dn.beta(mean=0.2, sd=0.05))
-size: Estimate = members.size(level=0.9)
-share: Estimate = members.share(state=["CA", "NY"], level=0.9)
-people: dn.Print = dn.Print("People", reach_1=0.13, reach_2=0.18, insertions=2)
-letters: dn.Direct = dn.Direct(
-    "x", mode="post", cooperation="sends_itself", delivered=0.9, seen=1.0
-)
-plan: dn.NoticePlan = dn.NoticePlan("both", [people, letters])
-reach: ReachEstimate = dn.estimate_reach(plan, members, draws=1_000, seed=1)
-comparison: Comparison = dn.compare([plan], members)
-results: list[Result] = [size, members, reach, comparison]
+if TYPE_CHECKING:
+    from dpnotice.analyst.compare import Comparison
+    from dpnotice.analyst.members import ClassEstimate
+    from dpnotice.analyst.reach import ReachEstimate
+
+
+def typed() -> list[Result]:
+    inquiry: dn.Inquiry = dn.Inquiry.load("wen.inquiry.toml")
+    purchases: dn.Purchases = dn.Purchases(
+        Path("sales.parquet"), buyer="b", product="p", date="d", axes={"state": "s"}
+    )
+    ledger: dn.Ledger = dn.Ledger.create("x.ledger", epsilon_cap="2")
+    release: dn.Release = dn.answer(inquiry, purchases, retailer="x", ledger=ledger)
+    release.privacy_card(ledger)
+    releases: tuple[dn.Release, ...] = dn.load_releases("*.release")
+    members: ClassEstimate = dn.estimate_class(releases, outside=dn.beta(mean=0.2, sd=0.05))
+    size: Estimate = members.size(level=0.9)
+    share: Estimate = members.share(state=["CA", "NY"], level=0.9)
+    people: dn.Print = dn.Print("People", reach_1=0.13, reach_2=0.18, insertions=2)
+    letters: dn.Direct = dn.Direct(
+        "x", mode="post", cooperation="sends_itself", delivered=0.9, seen=1.0
+    )
+    plan: dn.NoticePlan = dn.NoticePlan("both", [people, letters])
+    reach: ReachEstimate = dn.estimate_reach(plan, members, draws=1_000, seed=1)
+    comparison: Comparison = dn.compare([plan], members)
+    return [size, share, members, reach, comparison]

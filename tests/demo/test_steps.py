@@ -20,7 +20,7 @@ from dpnotice.analyst.members import estimate_class
 from dpnotice.analyst.together import load_releases
 from dpnotice.datasets import Case
 from dpnotice.demo.findings import Finding
-from dpnotice.demo.run import plans, run
+from dpnotice.demo.steps import plans, run
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 from dpnotice.retailer.ledger import Ledger

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from dpnotice.datasets.case import Case
-from dpnotice.datasets.complete_journey import Visits, complete_journey, store_visits
+from dpnotice.datasets.journey import Visits, complete_journey, store_visits
 from dpnotice.errors import DatasetError, InquiryError
 from dpnotice.retailer import counting
 
@@ -171,7 +171,7 @@ def test_missing_data_are_refused_with_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # the package's name of the module is that of the function
-    module = import_module("dpnotice.datasets.complete_journey")
+    module = import_module("dpnotice.datasets.journey")
     monkeypatch.setattr(module, "find_spec", lambda _: None)
     with pytest.raises(DatasetError, match=r'pip install "dpnotice\[demo\]"'):
         complete_journey(tmp_path)

@@ -64,7 +64,12 @@ def complete_journey(
             f"retailers must be a whole number from 1 to {MOST_RETAILERS}, got {retailers!r}"
         )
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as refusal:
+        raise DatasetError(
+            f"cannot make the folder {str(folder)!r}: {refusal.strerror}; name another"
+        ) from None
     with _connected() as data:
         products = _column(
             data,
@@ -81,20 +86,7 @@ def complete_journey(
                 f"TO '{_quoted(path)}' (FORMAT parquet)"
             )
         truth = _truth(data, category, names)
-    inquiry = Inquiry.from_dict(
-        {
-            "format": 1,
-            "name": "complete-journey",
-            "title": f"Buyers of {category.lower()}, The Complete Journey 2017",
-            "period": ["2017-01-01", "2018-01-01"],
-            "timezone": "America/New_York",
-            "products": [str(product) for product in products],
-            "quoted": [["contact"]],
-            "axes": {"age": list(AGES), "income": list(INCOMES), "contact": ["post", "none"]},
-            "tables": [{"of": of} for of in _TABLES],
-            "privacy": {"epsilon": epsilon},
-        }
-    )
+    inquiry = _inquiry(category, [str(product) for product in products], epsilon)
     return Case(folder=folder, inquiry=inquiry, sources=sources, columns=_COLUMNS, truth=truth)
 
 
@@ -146,6 +138,23 @@ def store_visits(households: Sequence[int], *, weeks: Sequence[int], stores: int
         np.asarray(found["week"])[kept] - span[0],
     ] = True
     return Visits(stores=tuple(ranked), weeks=tuple(weeks), seen=seen)
+
+
+def _inquiry(category: str, products: list[str], epsilon: str) -> Inquiry:
+    return Inquiry.from_dict(
+        {
+            "format": 1,
+            "name": "complete-journey",
+            "title": f"Buyers of {category.lower()}, The Complete Journey 2017",
+            "period": ["2017-01-01", "2018-01-01"],
+            "timezone": "America/New_York",
+            "products": products,
+            "quoted": [["contact"]],
+            "axes": {"age": list(AGES), "income": list(INCOMES), "contact": ["post", "none"]},
+            "tables": [{"of": of} for of in _TABLES],
+            "privacy": {"epsilon": epsilon},
+        }
+    )
 
 
 def _connected() -> duckdb.DuckDBPyConnection:

@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from dpnotice.datasets.case import Case
-from dpnotice.datasets.wen_like import wen_like
+from dpnotice.datasets.synthetic import wen_like
 from dpnotice.errors import DatasetError
 
 # The first purchases of the case below: whole-number arithmetic, so no version may change them.

