@@ -280,12 +280,13 @@ def _exposures(exposed: Exposed, members: ClassEstimate, sampling: Sampling) -> 
         return None
     gross = members.beyond.of_everyone(*exposed.exposures(), sampling)
     reached = members.beyond.of_everyone(exposed.reach(), exposed.media_reach(), sampling)
-    if not (reached > 0).all():
-        return None
-    lower, upper = _quantiles(gross / reached, LEVEL)
+    somebody = reached > 0
+    lower, upper = _quantiles(
+        np.divide(gross, reached, out=np.zeros_like(gross), where=somebody), LEVEL
+    )
     return Estimate(
         quantity="mean frequency among the reached",
-        estimate=float(gross.mean() / reached.mean()),
+        estimate=float(gross.mean() / reached.mean()) if somebody.any() else 0.0,
         lower=lower,
         upper=upper,
         level=LEVEL,

@@ -75,8 +75,8 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
     pictures = write_pictures(folder, estimate_class([largest]), findings, check)
     page = _page(members, compared, findings, check, pictures)
     (folder / "summary.html").write_text(page, encoding="utf-8")
-    console.print(
-        f"\nWritten to {folder}: the inquiry, four releases, three pictures, summary.html"
+    _say(
+        console, f"\nWritten to {folder}: the inquiry, four releases, three pictures, summary.html"
     )
     return findings
 
@@ -84,17 +84,18 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
 def _console() -> Console:
     """Return a console as wide as the terminal, or wide enough for the tables off one."""
     width = None if sys.stdout.isatty() else WIDTH
-    return Console(highlight=False, markup=False, soft_wrap=True, width=width)
+    return Console(width=width)
 
 
 def _opening(case: Case, console: Console) -> None:
     inquiry = case.inquiry
     _heading(console, "The question")
-    console.print(
+    _say(
+        console,
         f"{inquiry.title}: {inquiry.products.count:,} products, "
         f"{inquiry.period[0]} to {inquiry.period[1]}. The stores belong to "
         f"{len(case.retailers)} retailers; each counts its buyers by age, income and whether a "
-        f"letter would reach them, at a privacy loss of epsilon {inquiry.loss.value}."
+        f"letter would reach them, at a privacy loss of epsilon {inquiry.loss.value}.",
     )
 
 
@@ -124,7 +125,7 @@ def _retailers_answer(case: Case, folder: Path, console: Console) -> list[Path]:
             )
             progress.update(bar, completed=len(STEPS), step=left)
             if quiet:
-                console.print(f"{retailer} {left}")
+                _say(console, f"{retailer} {left}")
     return files
 
 
@@ -160,18 +161,20 @@ def plans(case: Case, displays: list[Print]) -> list[NoticePlan]:
 
 def _estimates(members: ClassEstimate, compared: Comparison, console: Console) -> None:
     _heading(console, "What the analyst can say, from the four files alone")
-    console.print(members.statement())
-    console.print(members.share(contact="post").statement())
+    _say(console, members.statement())
+    _say(console, members.share(contact="post").statement())
     shared = members.overlap()
     pairs = shared[shared["size"] == PAIR]
-    console.print(
+    _say(
+        console,
         f"Known to both of two retailers: at least 0 and at most {pairs['upper'].min():,.0f} to "
-        f"{pairs['upper'].max():,.0f} persons, depending on the pair."
+        f"{pairs['upper'].max():,.0f} persons, depending on the pair.",
     )
     for estimate in compared.estimates:
         records = estimate.plan.records_disclosed(members).to_dict()
-        console.print(
-            wording.plan_sentence(estimate.estimate().to_dict(), members.population, records)
+        _say(
+            console,
+            wording.plan_sentence(estimate.estimate().to_dict(), members.population, records),
         )
     console.print(_table(_compared_rows(compared)))
 
@@ -180,11 +183,12 @@ def _truth(findings: tuple[Finding, ...], check: DisplayCheck, console: Console)
     _heading(console, "The data are public, so the names can be opened: the truth beside it")
     console.print(_table([finding.row() for finding in findings]))
     covered = sum(finding.covers for finding in findings)
-    console.print(
+    _say(
+        console,
         f"{covered} of {len(findings)} intervals cover the truth (each is made to in 95% of runs "
-        "or more; the noise is fresh in a new folder)."
+        "or more; the noise is fresh in a new folder).",
     )
-    console.print(_display_sentence(check))
+    _say(console, _display_sentence(check))
 
 
 def _display_sentence(check: DisplayCheck) -> str:
@@ -251,6 +255,11 @@ def _compared_rows(compared: Comparison) -> list[dict[str, str]]:
             }
         )
     return rows
+
+
+def _say(console: Console, text: str) -> None:
+    """Print a sentence as it stands: brackets in a folder's name are no markup."""
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 def _heading(console: Console, text: str) -> None:

@@ -527,7 +527,7 @@ def test_plot_draws_into_the_given_axes() -> None:
 
 def test_a_class_is_frozen() -> None:
     with pytest.raises(AttributeError):
-        ONE.outside = 0.5  # type: ignore[misc]
+        ONE.beyond = ONE.beyond  # type: ignore[misc]
 
 
 # --- refusals ------------------------------------------------------------------------------
