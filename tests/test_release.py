@@ -508,3 +508,10 @@ def test_the_dictionary_holds_the_counts_of_a_raw_part() -> None:
     assert content["tables"][0]["counts"] == [-3]
     assert set(content["tables"][1]["counts"]) == {-3}
     assert copy.deepcopy(content) == json.loads(json.dumps(content))
+
+
+def test_bytes_that_would_not_be_written_again_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No such bytes are known beside those refused before; the last check stands all the same."""
+    monkeypatch.setattr(Release, "to_bytes", lambda _self: b"other")
+    with pytest.raises(ReleaseError, match="CANONICAL"):
+        Release.from_bytes(GOOD)

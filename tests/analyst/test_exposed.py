@@ -189,8 +189,8 @@ def test_the_widest_ends_contain_the_modelled_ends_for_two_retailers(
     notices = mailed(one, other, retailers=("sephora", "ulta"))
     exposed = laid(NoticePlan("p", [*notices, Print("v", reach_1=published)]), TWO)
     (low, high), (least, most) = exposed.reach()[0], exposed.widest()[0][0]
-    assert 0 <= least <= low + 1e-9
-    assert high <= most + 1e-9 <= 1 + 1e-8
+    assert 0 <= least <= low + 1e-6  # where an end is a jump, bisection stops on either side
+    assert high <= most + 1e-6 <= 1 + 1e-5
 
 
 @given(shares)

@@ -667,3 +667,13 @@ def test_an_axis_name_that_is_a_parameter_is_used_or_refused_but_never_crashes()
         return
     members = estimate_class([release(counts={(): 10, ("self",): [4, 3, 3]}, asked=asked)])
     assert len(members.summary()) == 2 + 3
+
+
+def test_the_picture_can_be_of_one_axis() -> None:
+    labels = [entry["label"] for entry in ONE.plot_data(by="state")["series"]]
+    assert labels == [f"state {level}" for level in ONE.axes["state"].levels]
+
+
+def test_a_picture_of_no_axis_of_the_inquiry_is_refused() -> None:
+    with pytest.raises(EstimateError, match="must be different axes of the inquiry"):
+        ONE.plot_data(by="zip")

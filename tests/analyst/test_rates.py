@@ -19,6 +19,7 @@ from dpnotice.analyst.rates import (
     check_signed,
     check_target,
     check_text,
+    describe,
     lognormal,
 )
 from dpnotice.errors import PlanError
@@ -277,3 +278,16 @@ def test_a_target_is_one_in_its_cells_and_zero_elsewhere() -> None:
 
 def test_without_a_target_everyone_is_inside() -> None:
     assert np.broadcast_to(sampling().mask({}), (3, 3)).tolist() == np.ones((3, 3)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0.2, "0.2"),
+        (stats.beta(2, 8), "beta(2, 8)"),
+        (stats.uniform(loc=0.1, scale=0.2), "uniform(loc=0.1, scale=0.2)"),
+        (pd.DataFrame({"state": ["CA"], "reach": [0.1]}), "by state"),
+    ],
+)
+def test_a_figure_is_described_alike_in_every_run(value: object, words: str) -> None:
+    assert describe(value) == words

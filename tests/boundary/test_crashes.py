@@ -299,7 +299,9 @@ def test_four_processes_with_one_request_draw_once(lab: Lab) -> None:
 
 def test_a_crash_while_saving_leaves_no_file_behind_for_good(lab: Lab) -> None:
     """A killed save may leave its temporary file; it is private, and holds only the answer."""
-    assert {p: s["temps"] for p, s in crashes(lab) if s["temps"] and p not in STORED} == {}
+    # A kill within `save` itself, named or by the clock, may leave the temporary file of a release.
+    unsaved = [(p, s) for p, s in crashes(lab) if p not in STORED and not p.startswith("after ")]
+    assert {p: s["temps"] for p, s in unsaved if s["temps"]} == {}
 
 
 def unsafe(path: Path) -> str:

@@ -321,3 +321,19 @@ def test_the_cards_beliefs_are_never_below_the_true_ones(loss: str) -> None:
 
 def test_the_card_never_speaks_of_a_belief_of_one_hundred_percent() -> None:
     assert "100%" not in wording.privacy_card(card_facts(loss="10"))
+
+
+@pytest.mark.parametrize(
+    ("chance", "sentence"),
+    [
+        (1.0, "The chance that reach is at least 70% is above 99%."),
+        (0.0, "The chance that reach is at least 70% is below 1%."),
+        (
+            0.4,
+            "The chance that reach is at least 70% is 40%; "
+            "the data do not settle whether it would.",
+        ),
+    ],
+)
+def test_a_target_is_given_a_chance_and_no_verdict(chance: float, sentence: str) -> None:
+    assert wording.target_sentence(chance, 0.7) == sentence

@@ -121,3 +121,35 @@ def test_a_file_that_does_not_exist_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(LedgerError), chain.connected(tmp_path / "none") as connection:
         chain.checked(connection)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_transaction_that_ended_by_itself_is_not_rolled_back_twice(path: Path) -> None:
+    def ended() -> None:
+        with chain.connected(path) as connection, chain.writing(connection):
+            connection.execute("ROLLBACK")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        ended()
+
+
+class Careless:
+    """A connection on which durable writes cannot be had."""
+
+    def __init__(self, path: Path) -> None:
+        self.real = sqlite3.connect(path)
+
+    def execute(self, statement: str) -> sqlite3.Cursor:
+        return self.real.execute(statement.replace("EXTRA", "OFF"))
+
+    def close(self) -> None:
+        self.real.close()
+
+
+def test_a_file_system_without_durable_writes_is_refused(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    careless = Careless(path)
+    monkeypatch.setattr(chain.sqlite3, "connect", lambda *_args, **_options: careless)
+    with pytest.raises(LedgerError, match="durable"), chain.connected(path):
+        pass

@@ -448,3 +448,25 @@ def test_the_query_reads_only_the_mapped_columns() -> None:
 def test_the_query_uses_no_approximate_count() -> None:
     query = counting.cells(inquiry(), purchases(None), connected().table("s"))
     assert "approx" not in ibis.to_sql(query, dialect="duckdb").lower()
+
+
+class Recorder:
+    """An engine that notes what is dropped."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.dropped = name, list[tuple[str, str]]()
+
+    def drop_table(self, table: str, *, force: bool) -> None:
+        self.dropped.append(("table", table) if force else ("table", ""))
+
+    def drop_view(self, view: str, *, force: bool) -> None:
+        self.dropped.append(("view", view) if force else ("view", ""))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("postgres", "table"), ("pyspark", "view")])
+def test_what_the_query_brought_along_is_dropped_as_each_engine_holds_it(
+    name: str, kind: str
+) -> None:
+    engine, brought = Recorder(name), ibis.memtable({"product": ["p"]})
+    counting._forget(engine, brought)
+    assert engine.dropped == [(kind, brought.get_name())]
