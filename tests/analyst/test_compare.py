@@ -268,7 +268,7 @@ def test_the_statement_says_whose_records_leave() -> None:
     assert sentences.count("It discloses about 100,000 buyers' records") == 1
 
 
-def test_with_a_target_every_plan_is_given_its_chance(members: Any) -> None:
-    text = compared(members=members, reach_at_least=0.7).statement()
-    plans = len(compared(members=members).estimates)
-    assert text.count("The chance that reach is at least 70%") == plans
+def test_with_a_target_every_plan_is_given_its_chance() -> None:
+    result = compared(reach_at_least=0.7)
+    plans = len(result.estimates)
+    assert result.statement().count("The chance that reach is at least 70%") == plans

@@ -330,8 +330,10 @@ def test_the_card_never_speaks_of_a_belief_of_one_hundred_percent() -> None:
         (0.0, "The chance that reach is at least 70% is below 1%."),
         (
             0.4,
-            "The chance that reach is at least 70% is 40%; "
-            "the data do not settle whether it would.",
+            (
+                "The chance that reach is at least 70% is 40%; "
+                "the data do not settle whether it would."
+            ),
         ),
     ],
 )
