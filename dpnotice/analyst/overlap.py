@@ -7,14 +7,15 @@ which buyers of one retailer are also buyers of another.
 
 from functools import reduce
 from operator import add
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from dpnotice.analyst.intervals import Counted, Floats, count_interval
 
-_STEPS = 50
-"""Bisection steps; the ratio is then exact to 2^-50."""
+_MOST_STEPS: Final = 100
+_CLOSE: Final = 1e-12
 
 
 def lowest_ratio(buyers: Floats, chance: Floats) -> Floats:
@@ -34,15 +35,27 @@ def lowest_ratio(buyers: Floats, chance: Floats) -> Floats:
     Returns:
         (draws,) fractions, simultaneous over retailers (see :func:`simultaneous_low`).
     """
-    low, high = np.zeros(buyers.shape[:2]), np.ones(buyers.shape[:2])
-    for _step in range(_STEPS):
-        middle = (low + high) / 2
-        excess = chance - middle[:, :, np.newaxis]
-        own = np.sum(buyers * np.maximum(excess, 0), axis=2)
-        for i, x in enumerate(middle):
-            own[i] += np.sum(buyers * np.minimum(chance - x[:, np.newaxis], 0), axis=(0, 2))
-        low, high = np.where(own > 0, middle, low), np.where(own > 0, high, middle)
-    return simultaneous_low(low)
+    ends = [_lowest_of(own, buyers, chance) for own in range(len(buyers))]
+    return simultaneous_low(np.stack(ends))
+
+
+def _lowest_of(own: int, buyers: Floats, chance: Floats) -> Floats:
+    """Return the low end that one retailer's buyers give, by Dinkelbach's iteration from above.
+
+    At x the worst assignment keeps every record with a chance below x as one more person, and of
+    the others those of this retailer alone; its ratio is the next x, which only falls.
+    """
+    ratio = lower = np.ones(buyers.shape[1])
+    for _step in range(_MOST_STEPS):
+        kept = chance < ratio[:, np.newaxis]
+        kept[own] = True
+        persons = np.sum(buyers, axis=(0, 2), where=kept)
+        reached = np.sum(buyers * chance, axis=(0, 2), where=kept)
+        lower = np.clip(_ratio(reached, persons), 0.0, ratio)
+        if np.all(ratio - lower <= _CLOSE):
+            break
+        ratio = lower
+    return lower
 
 
 def simultaneous_low(draws: Floats) -> Floats:
@@ -59,7 +72,9 @@ def simultaneous_low(draws: Floats) -> Floats:
     """
     rows, number = draws.shape
     ranks = (np.arange(number) + 0.5) / number
-    ordered = np.max(np.quantile(draws, ranks / rows, axis=1), axis=1)
+    places = np.arange(number) / max(1, number - 1)
+    sorted_rows = np.sort(draws, axis=1)
+    ordered = np.max([np.interp(ranks / rows, places, row) for row in sorted_rows], axis=0)
     result = np.empty(number)
     result[np.argsort(draws[int(np.argmax(draws.mean(axis=1)))], kind="stable")] = ordered
     return result
@@ -90,16 +105,19 @@ def highest_ratio(
     reached = np.sum(buyers * chance, axis=0) @ belongs
     most = np.maximum(most, floor)
     persons = np.clip(reached / np.maximum(best, 1e-12), floor, most)
-    low, high = np.zeros(len(most)), np.ones(len(most))
-    for _step in range(_STEPS):
-        middle = ((low + high) / 2)[:, np.newaxis]
-        chosen = np.where(best > middle, persons, floor)
-        excess = np.sum(np.minimum(reached, chosen * best) - middle * chosen, axis=1)
-        low, high = (
-            np.where(excess > 0, middle[:, 0], low),
-            np.where(excess > 0, high, middle[:, 0]),
-        )
-    return high
+    ratio = higher = np.zeros(len(most))
+    for _step in range(_MOST_STEPS):  # Dinkelbach's iteration from below
+        chosen = np.where(best > ratio[:, np.newaxis], persons, floor)
+        won = np.sum(np.minimum(reached, chosen * best), axis=1)
+        higher = np.clip(_ratio(won, np.sum(chosen, axis=1)), ratio, 1.0)
+        if np.all(higher - ratio <= _CLOSE):
+            break
+        ratio = higher
+    return higher
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
 def union_interval(found: list[Counted], level: float) -> tuple[float | None, float, float]:
