@@ -1,11 +1,9 @@
 import json
 import math
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -14,24 +12,12 @@ from dpnotice.analyst.compare import Comparison, compare
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.reach import estimate_reach
 from dpnotice.errors import DpnoticeError, EstimateError, PlanError
-from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise
-from dpnotice.release import NoisyTable, Release
 from dpnotice.result import SUMMARY_COLUMNS, Result
+from made.notices import direct
+from made.releases import noisy_release, wen
 
-INQUIRY = Inquiry.from_dict(
-    {
-        "format": 1,
-        "name": "wen",
-        "title": "Purchasers of WEN",
-        "period": ["2007-11-01", "2016-09-20"],
-        "timezone": "UTC",
-        "products": ["tonic"],
-        "axes": {"contact": ["email", "post", "none"]},
-        "tables": [{"of": []}, {"of": ["contact"]}],
-        "privacy": {"epsilon": "20"},
-    }
-)
+ASKED = wen(axes={"contact": ["email", "post", "none"]}, tables=[{"of": []}, {"of": ["contact"]}])
+BUYERS = [60_000, 30_000, 10_000, 0]
 COLUMNS = [
     "plan",
     "reach",
@@ -45,43 +31,14 @@ COLUMNS = [
     "records_lower",
     "records_upper",
 ]
-
-
-def release(retailer: str) -> Release:
-    rng, p = np.random.default_rng(len(retailer)), math.exp(-10)
-    cells = np.array([60_000, 30_000, 10_000, 0])
-    tables = {}
-    for of in INQUIRY.tables:
-        true = cells if of else cells.sum()
-        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
-        noise = Noise(law=INQUIRY.noise_law, scale=0.1)
-        tables[of] = NoisyTable(counts=true + drawn, noise=noise)
-    return Release(
-        retailer=retailer,
-        inquiry=INQUIRY,
-        tables=tables,
-        attempt=0,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
-
-
-ONE = dn.estimate_class([release("sephora")])
-TWO = dn.estimate_class([release("sephora"), release("ulta")])
+ONE = dn.estimate_class([noisy_release(ASKED, BUYERS)])
+TWO = dn.estimate_class([noisy_release(ASKED, BUYERS, retailer=r) for r in ("sephora", "ulta")])
 PAPER = dn.Print("Weekly", reach_1=dn.beta(mean=0.4, sd=0.03), cost_usd=1_000)
 
 
 def email(cooperation: str = "sends_itself", price: float | None = 0.01) -> dn.Direct:
-    return dn.Direct(
-        "sephora",
-        mode="email",
-        cooperation=cooperation,
-        delivered=dn.beta(mean=0.9, sd=0.03),
-        seen=1.0,
-        unit_cost_usd=price,
-    )
+    delivered = dn.beta(mean=0.9, sd=0.03)
+    return direct(cooperation=cooperation, delivered=delivered, seen=1.0, unit_cost_usd=price)
 
 
 PUBLICATION = NoticePlan("publication", [PAPER])

@@ -1,5 +1,4 @@
 from collections.abc import Callable, Sequence
-from datetime import date
 from functools import reduce
 from itertools import combinations
 from typing import Any
@@ -13,7 +12,7 @@ from dpnotice.analyst.rates import Sampling
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise, NoiseLaw
-from dpnotice.release import NoisyTable, Release
+from made.releases import marginal, release, wen
 
 Names = tuple[str, ...]
 Floats = Any
@@ -26,51 +25,14 @@ def streams(seed: int) -> Callable[[str], np.random.Generator]:
 
 def inquiry(sizes: Sequence[int], tables: Sequence[Names], **privacy: str) -> Inquiry:
     """Axes a, b, c, d of the given sizes, `unknown` included."""
-    axes = {
-        name: [f"{name}{i}" for i in range(size - 1)]
-        for name, size in zip("abcd", sizes, strict=False)
-    }
-    return Inquiry.from_dict(
-        {
-            "format": 1,
-            "name": "wen",
-            "title": "Purchasers",
-            "period": ["2007-11-01", "2016-09-20"],
-            "timezone": "UTC",
-            "products": ["tonic"],
-            "axes": axes,
-            "tables": [{"of": list(names)} for names in tables],
-            "privacy": privacy or {"epsilon": "100000"},
-        }
-    )
-
-
-def release(
-    asked: Inquiry,
-    counts: dict[Names, Floats],
-    scales: dict[Names, float],
-    attempt: int = 0,
-) -> Release:
-    return Release(
-        retailer="sephora",
-        inquiry=asked,
-        tables={
-            of: NoisyTable(
-                counts=np.asarray(counts[of]), noise=Noise(law=asked.noise_law, scale=scales[of])
-            )
-            for of in asked.tables
+    return wen(
+        axes={
+            name: [f"{name}{i}" for i in range(size - 1)]
+            for name, size in zip("abcd", sizes, strict=False)
         },
-        attempt=attempt,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
+        tables=[{"of": list(names)} for names in tables],
+        privacy=privacy or {"epsilon": "100000"},
     )
-
-
-def total_over(full: Floats, asked: Inquiry, names: Names) -> Floats:
-    away = tuple(i for i, name in enumerate(asked.axes) if name not in names)
-    return full.sum(axis=away)
 
 
 class Design:
@@ -220,7 +182,7 @@ def noisy(
     rng = np.random.default_rng(seed)
     full = rng.integers(0, 90, size=(4, 3, 2))
     counts = {
-        of: total_over(full, asked, of) + rng.integers(-9, 10, size=asked.shape(of))
+        of: marginal(asked, full, of) + rng.integers(-9, 10, size=asked.shape(of))
         for of in asked.tables
     }
     return asked, counts, fit_counts((release(asked, counts, scales),))
@@ -282,7 +244,7 @@ def test_a_table_of_hardly_any_noise_is_reproduced() -> None:
 def test_consistent_tables_without_error_return_themselves() -> None:
     asked = inquiry([4, 3, 2], TABLES)
     full = np.random.default_rng(2).integers(0, 90, size=(4, 3, 2))
-    exact = {of: total_over(full, asked, of) for of in asked.tables}
+    exact = {of: marginal(asked, full, of) for of in asked.tables}
     fit = fit_counts((release(asked, exact, SCALES),))
     for of, table in exact.items():
         assert fit.marginal(of) == pytest.approx(table, abs=1e-9)

@@ -1,9 +1,6 @@
 import re
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,52 +8,9 @@ from hypothesis import strategies as st
 from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.media import nbd_nonreach
 from dpnotice.analyst.rates import Sampling, lognormal
-from dpnotice.analyst.vehicle import Vehicle
-from dpnotice.errors import PlanError
-from dpnotice.inquiry import Axis
+from made.notices import AGE, STATE, by_state, display, mean, over, reach, refusal
 
-STATE = Axis(name="state", levels=("CA", "NY"))
-AGE = Axis(name="age", levels=("young", "old"))
-ALL = Sampling(axes=(), draws=1, seed=0)
 shares = st.floats(0.01, 0.99)
-
-
-def display(**changes: Any) -> Digital:
-    fields: dict[str, Any] = {
-        "impressions": 1_000_000,
-        "universe": 1_000_000,
-        "viewable": 0.7,
-        "invalid": 0.1,
-        "on_target": 0.6,
-        "devices_per_person": 1.0,
-        "reach_cap": 0.9,
-        "dispersion": 1.0,
-    }
-    return Digital("display", **{**fields, **changes})
-
-
-def reach(vehicle: Vehicle, sampling: Sampling = ALL) -> float:
-    return 1 - float(vehicle.exposure(sampling).nonreach.ravel()[0])
-
-
-def mean(vehicle: Vehicle) -> float:
-    return float(vehicle.exposure(ALL).mean.ravel()[0])
-
-
-def over(vehicle: Vehicle, *axes: Axis) -> np.ndarray[Any, Any]:
-    """Reach by cell in one draw."""
-    sampling = Sampling(axes=axes, draws=1, seed=0)
-    return np.broadcast_to(1 - vehicle.exposure(sampling).nonreach, (1, *sampling.shape))[0]
-
-
-def by_state(*values: float) -> pd.DataFrame:
-    return pd.DataFrame({"state": STATE.levels, "value": values})
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(PlanError) as refused:
-        call()
-    return str(refused.value)
 
 
 # --- digital -------------------------------------------------------------------------------

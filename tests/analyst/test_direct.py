@@ -1,4 +1,3 @@
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,8 +8,8 @@ from hypothesis import strategies as st
 
 from dpnotice.analyst.direct import COOPERATION, MODES, Direct
 from dpnotice.analyst.rates import Sampling, beta
-from dpnotice.errors import PlanError
 from dpnotice.inquiry import Axis
+from made.notices import direct, refusal
 
 CONTACT = Axis(name="contact", levels=("email+post", "email", "post", "in_account", "none"))
 STATE = Axis(name="state", levels=("CA",))
@@ -21,26 +20,10 @@ def sampling(*axes: Axis, draws: int = 20) -> Sampling:
     return Sampling(axes=axes or (CONTACT,), draws=draws, seed=3)
 
 
-def direct(**changes: Any) -> Direct:
-    fields: dict[str, Any] = {
-        "mode": "email",
-        "cooperation": "sends_itself",
-        "delivered": 0.9,
-        "seen": 0.5,
-    }
-    return Direct("sephora", **{**fields, **changes})
-
-
 def reach(notice: Direct) -> dict[str, float]:
     """Reach by contact level."""
     unseen = np.broadcast_to(notice.nonreach(sampling()), (20, len(CONTACT)))[0]
     return dict(zip(CONTACT.levels, (1 - unseen).tolist(), strict=True))
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(PlanError) as refused:
-        call()
-    return str(refused.value)
 
 
 # --- the ladder ----------------------------------------------------------------------------

@@ -1,6 +1,4 @@
 import math
-from datetime import date
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,50 +12,16 @@ from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.errors import PlanError
-from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise
-from dpnotice.release import NoisyTable, Release
+from made.notices import direct
+from made.releases import noisy_release, wen
 
-INQUIRY = Inquiry.from_dict(
-    {
-        "format": 1,
-        "name": "wen",
-        "title": "Purchasers of WEN",
-        "period": ["2007-11-01", "2016-09-20"],
-        "timezone": "UTC",
-        "products": ["tonic"],
-        "axes": {"state": ["CA", "NY"], "contact": ["email+post", "email", "post", "none"]},
-        "tables": [{"of": []}, {"of": ["state", "contact"]}],
-        "privacy": {"epsilon": "20"},
-    }
-)
 shares = st.floats(0, 1)
 audiences = st.lists(shares, min_size=1, max_size=5)
 EVERYONE_MAILED = [[0, 70_000, 0, 0, 0], [0, 30_000, 0, 0, 0], [0, 0, 0, 0, 0]]
-
-
-def release(retailer: str, cells: Any) -> Release:
-    rng, p = np.random.default_rng(len(retailer)), math.exp(-10)
-    tables = {}
-    for of in INQUIRY.tables:
-        true = np.array(cells) if of else np.sum(cells)
-        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
-        noise = Noise(law=INQUIRY.noise_law, scale=0.1)
-        tables[of] = NoisyTable(counts=true + drawn, noise=noise)
-    return Release(
-        retailer=retailer,
-        inquiry=INQUIRY,
-        tables=tables,
-        attempt=0,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
-
-
-ONE = estimate_class([release("sephora", EVERYONE_MAILED)])
-TWO = estimate_class([release(name, EVERYONE_MAILED) for name in ("sephora", "ulta")])
+ONE = estimate_class([noisy_release(wen(), EVERYONE_MAILED)])
+TWO = estimate_class(
+    [noisy_release(wen(), EVERYONE_MAILED, retailer=name) for name in ("sephora", "ulta")]
+)
 
 
 def laid(plan: NoticePlan, members: ClassEstimate = ONE, draws: int = 3) -> Exposed:
@@ -74,10 +38,8 @@ def media_reach(*reached: float, dependence: float = 0.0) -> float:
 
 
 def mailed(*delivered: float, retailers: tuple[str, ...] = ("sephora",)) -> list[Direct]:
-    return [
-        Direct(name, mode="email", cooperation="sends_itself", delivered=d, seen=1.0)
-        for name, d in zip(retailers, delivered, strict=True)
-    ]
+    notices = zip(retailers, delivered, strict=True)
+    return [direct(name, delivered=d, seen=1.0) for name, d in notices]
 
 
 # --- dependence between vehicles -----------------------------------------------------------
@@ -165,7 +127,7 @@ def test_two_notices_of_one_retailer_fail_together_or_separately() -> None:
         for mode, d in (("email", 0.5), ("post", 0.6))
     ]
     cells = [[100_000, 0, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
-    members = estimate_class([release("sephora", cells)])
+    members = estimate_class([noisy_release(wen(), cells)])
     unseen = laid(NoticePlan("p", both), members, draws=2_000).direct[0, :, 0]
     assert unseen.min() == pytest.approx(0.5 * 0.4, abs=0.01)
     assert unseen.max() == pytest.approx(0.4, abs=0.01)

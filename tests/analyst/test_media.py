@@ -1,56 +1,16 @@
 import warnings
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from dpnotice.analyst.media import Broadcast, Print, beta_binomial_nonreach, nbd_nonreach
+from dpnotice.analyst.media import Print, beta_binomial_nonreach, nbd_nonreach
 from dpnotice.analyst.rates import Sampling, beta
-from dpnotice.analyst.vehicle import Vehicle
-from dpnotice.errors import PlanError
-from dpnotice.inquiry import Axis
+from made.notices import STATE, by_state, mean, over, paper, radio, reach, refusal
 
-STATE = Axis(name="state", levels=("CA", "NY"))
-AGE = Axis(name="age", levels=("young", "old"))
-ALL = Sampling(axes=(), draws=1, seed=0)
 shares = st.floats(0.01, 0.99)
-
-
-def paper(**changes: Any) -> Print:
-    return Print("Weekly", **{"reach_1": 0.3, "reach_2": 0.45, "insertions": 2, **changes})
-
-
-def radio(**changes: Any) -> Broadcast:
-    return Broadcast("radio", **{"grps": 150, "reach_cap": 0.9, "dispersion": 0.8, **changes})
-
-
-def reach(vehicle: Vehicle, sampling: Sampling = ALL) -> float:
-    return 1 - float(vehicle.exposure(sampling).nonreach.ravel()[0])
-
-
-def mean(vehicle: Vehicle) -> float:
-    return float(vehicle.exposure(ALL).mean.ravel()[0])
-
-
-def over(vehicle: Vehicle, *axes: Axis) -> np.ndarray[Any, Any]:
-    """Reach by cell in one draw."""
-    sampling = Sampling(axes=axes, draws=1, seed=0)
-    return np.broadcast_to(1 - vehicle.exposure(sampling).nonreach, (1, *sampling.shape))[0]
-
-
-def by_state(*values: float) -> pd.DataFrame:
-    return pd.DataFrame({"state": STATE.levels, "value": values})
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(PlanError) as refused:
-        call()
-    return str(refused.value)
 
 
 # --- print ---------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,8 +14,9 @@ from dpnotice.analyst.members import ClassEstimate, estimate_class
 from dpnotice.errors import DpnoticeError, EstimateError, InquiryError, PlanError, ReleaseError
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise
-from dpnotice.release import NoisyTable, Release
+from dpnotice.release import Release
 from dpnotice.result import SUMMARY_COLUMNS, Result
+from made import releases
 
 Floats = Any
 TABLES = ((), ("state",), ("age", "contact"))
@@ -28,18 +28,12 @@ COUNTS = {(): 1_000_000, ("state",): STATES, ("age", "contact"): CONTACTS}
 
 
 def inquiry(tables: Sequence[tuple[str, ...]] = TABLES, **changes: Any) -> Inquiry:
-    content = {
-        "format": 1,
-        "name": "wen",
-        "title": "Purchasers of WEN",
-        "period": ["2007-11-01", "2016-09-20"],
-        "timezone": "UTC",
-        "products": ["tonic"],
+    plain = {
         "axes": {"state": ["CA", "NY"], "age": ["young", "old"], "contact": ["email", "post"]},
         "tables": [{"of": list(of)} for of in tables],
         "privacy": {"epsilon": "100000"},
     }
-    return Inquiry.from_dict(content | changes)
+    return releases.wen(**(plain | changes))
 
 
 def release(
@@ -51,21 +45,7 @@ def release(
     asked: Inquiry | None = None,
 ) -> Release:
     asked = inquiry() if asked is None else asked
-    return Release(
-        retailer=retailer,
-        inquiry=asked,
-        tables={
-            of: NoisyTable(
-                counts=np.asarray(counts[of]), noise=Noise(law=asked.noise_law, scale=scale)
-            )
-            for of in asked.tables
-        },
-        attempt=attempt,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
+    return releases.release(asked, counts, scale, retailer=retailer, attempt=attempt)
 
 
 def totals(*sizes: int, scale: float = 4.0, **knows: Any) -> ClassEstimate:

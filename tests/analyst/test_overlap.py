@@ -17,6 +17,7 @@ from dpnotice.analyst.overlap import (
     union_interval,
 )
 from dpnotice.privacy import Noise, NoiseLaw
+from made.releases import laplace
 
 Floats = Any
 CASES = pytest.mark.parametrize("seed", range(40))
@@ -27,12 +28,6 @@ OUT = -1
 def counted(value: float, scale: float, *, weight: float = 1.0) -> Counted:
     noise = Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=scale)
     return value, LinearNoise(((np.array([weight]), noise),))
-
-
-def laplace(rng: np.random.Generator, scale: float, size: Any) -> Floats:
-    """Discrete Laplace noise: the difference of two geometric numbers."""
-    p = 1 - np.exp(-1 / scale)
-    return rng.geometric(p, size) - rng.geometric(p, size)
 
 
 # --- the oracle: a linear programme over all types of person -------------------------------

@@ -1,6 +1,3 @@
-import math
-from collections.abc import Callable
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -9,69 +6,24 @@ import pytest
 
 from dpnotice import estimate_class
 from dpnotice.analyst.digital import Digital
-from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import DEPENDENCE, NoticePlan
-from dpnotice.errors import DpnoticeError, PlanError
-from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise
-from dpnotice.release import NoisyTable, Release
+from dpnotice.errors import DpnoticeError
+from made.notices import direct, refusal
+from made.releases import noisy_release, wen
 
-INQUIRY = Inquiry.from_dict(
-    {
-        "format": 1,
-        "name": "wen",
-        "title": "Purchasers of WEN",
-        "period": ["2007-11-01", "2016-09-20"],
-        "timezone": "UTC",
-        "products": ["tonic"],
-        "axes": {"state": ["CA", "NY"], "contact": ["email+post", "email", "post", "none"]},
-        "tables": [{"of": []}, {"of": ["state", "contact"]}],
-        "privacy": {"epsilon": "20"},
-    }
-)
 CELLS = 100 * np.array([[300, 200, 100, 0, 0], [100, 100, 100, 50, 0], [50, 0, 0, 0, 100]])
 """110,000 buyers: 45,000 with both addresses, 30,000 e-mail only, 20,000 post only."""
 
 
-def release(retailer: str, cells: np.ndarray[Any, Any], scale: float) -> Release:
-    rng, p = np.random.default_rng(len(retailer)), math.exp(-1 / scale)
-    noise = Noise(law=INQUIRY.noise_law, scale=scale)
-    tables = {}
-    for of in INQUIRY.tables:
-        true = cells if of else cells.sum()
-        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
-        tables[of] = NoisyTable(counts=true + drawn, noise=noise)
-    return Release(
-        retailer=retailer,
-        inquiry=INQUIRY,
-        tables=tables,
-        attempt=0,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
-
-
 def members(*retailers: str, scale: float = 0.1) -> ClassEstimate:
-    return estimate_class([release(name, CELLS, scale) for name in retailers or ("sephora",)])
-
-
-def direct(retailer: str = "sephora", **changes: Any) -> Direct:
-    fields = {"mode": "email", "cooperation": "sends_itself", "delivered": 0.9, "seen": 0.5}
-    return Direct(retailer, **{**fields, **changes})
+    names = retailers or ("sephora",)
+    return estimate_class([noisy_release(wen(), CELLS, retailer=n, scale=scale) for n in names])
 
 
 PAPER = Print("Weekly", reach_1=0.3, reach_2=0.45, insertions=2, cost_usd=1_000)
 RADIO = Broadcast("radio", grps=100, reach_cap=0.9, dispersion=1, cost_usd=500)
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(PlanError) as refused:
-        call()
-    return str(refused.value)
 
 
 # --- what a plan is ------------------------------------------------------------------------

@@ -22,22 +22,13 @@ from dpnotice.analyst.rates import (
     describe,
     lognormal,
 )
-from dpnotice.errors import PlanError
-from dpnotice.inquiry import Axis
+from made.notices import AGE, STATE, refusal
 
-STATE = Axis(name="state", levels=("CA", "NY"))
-AGE = Axis(name="age", levels=("young", "old"))
 BY_STATE = pd.DataFrame({"state": ["CA", "NY", "unknown"], "rate": [0.1, 0.2, 0.3]})
 
 
 def sampling(*, draws: int = 50, seed: int = 7) -> Sampling:
     return Sampling(axes=(STATE, AGE), draws=draws, seed=seed)
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(PlanError) as refused:
-        call()
-    return str(refused.value)
 
 
 # --- laws ----------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
-from datetime import date
+from functools import partial
 from typing import Any
 
 import matplotlib as mpl
@@ -18,61 +18,23 @@ from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.reach import ReachEstimate, estimate_reach
 from dpnotice.errors import DpnoticeError, EstimateError, PlanError
-from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise
-from dpnotice.release import NoisyTable, Release
+from dpnotice.release import Release
 from dpnotice.result import SUMMARY_COLUMNS, Result
+from made import notices, releases
+from made.notices import by_state
+from made.releases import marginal, noisy_release, wen
 
-FILE: dict[str, Any] = {
-    "format": 1,
-    "name": "wen",
-    "title": "Purchasers of WEN",
-    "period": ["2007-11-01", "2016-09-20"],
-    "timezone": "UTC",
-    "products": ["tonic"],
-    "axes": {"state": ["CA", "NY"], "contact": ["email+post", "email", "post", "none"]},
-    "tables": [{"of": []}, {"of": ["state", "contact"]}],
-    "privacy": {"epsilon": "20"},
-}
 CELLS = 1_000 * np.array([[30, 20, 10, 5, 0], [10, 10, 10, 5, 0], [5, 0, 0, 0, 5]])
 shares = st.floats(0, 1)
 
 
-def release(
-    cells: Any = CELLS,
-    *,
-    retailer: str = "sephora",
-    scale: float = 0.1,
-    tables: Any = None,
-) -> Release:
-    inquiry = Inquiry.from_dict({**FILE, "tables": tables or FILE["tables"]})
-    rng, p = np.random.default_rng(len(retailer)), math.exp(-1 / scale)
-    noisy = {}
-    for of in inquiry.tables:
-        gone = tuple(i for i, axis in enumerate(inquiry.axes) if axis not in of)
-        true = np.sum(cells, axis=gone)
-        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
-        noise = Noise(law=inquiry.noise_law, scale=scale)
-        noisy[of] = NoisyTable(counts=true + drawn, noise=noise)
-    return Release(
-        retailer=retailer,
-        inquiry=inquiry,
-        tables=noisy,
-        attempt=0,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
+def release(cells: Any = CELLS, *, tables: Any = None, **options: Any) -> Release:
+    return noisy_release(wen(tables=tables) if tables else wen(), cells, **options)
 
 
 ONE = dn.estimate_class([release()])
 TWO = dn.estimate_class([release(), release(retailer="ulta")])
-
-
-def direct(retailer: str = "sephora", **changes: Any) -> dn.Direct:
-    fields = {"mode": "email", "cooperation": "sends_itself", "delivered": 0.9, "seen": 1.0}
-    return dn.Direct(retailer, **{**fields, **changes})
+direct = partial(notices.direct, seen=1.0)
 
 
 def media(reach_1: Any = 0.3, name: str = "Weekly", **changes: Any) -> dn.Print:
@@ -88,10 +50,6 @@ def reached(
 ) -> ReachEstimate:
     plan = NoticePlan("plan", notices, dependence=dependence)
     return estimate_reach(plan, members, draws=draws, seed=seed)
-
-
-def by_state(*values: float) -> pd.DataFrame:
-    return pd.DataFrame({"state": ["CA", "NY", "unknown"], "value": values})
 
 
 def mailed_class(identified: int, others: int, contact: str = "post") -> ClassEstimate:
@@ -434,13 +392,8 @@ def test_a_segment_near_zero_is_named_as_not_separately_estimable() -> None:
 
 def noiseless(cells: Any, scale: float) -> Release:
     """A release whose noise happened to be zero everywhere."""
-    exact = release(cells, scale=scale)
-    tables = {
-        of: NoisyTable(counts=np.sum(cells, axis=None if not of else ()), noise=table.noise)
-        for of, table in exact.tables.items()
-    }
-    fields: Mapping[str, Any] = {n: getattr(exact, n) for n in Release.__dataclass_fields__}
-    return Release(**{**fields, "tables": tables})
+    asked = wen()
+    return releases.release(asked, {of: marginal(asked, cells, of) for of in asked.tables}, scale)
 
 
 def test_a_segment_just_above_the_threshold_has_finite_ends() -> None:

@@ -1,4 +1,3 @@
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,10 @@ from hypothesis import strategies as st
 
 from dpnotice.analyst.together import load_releases, together
 from dpnotice.errors import ReleaseError
-from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise
-from dpnotice.release import NoisyTable, Release
+from dpnotice.release import Release
+from made import releases
 
-FILE: dict[str, Any] = {
-    "format": 1,
-    "name": "wen",
-    "title": "Purchasers of WEN",
-    "period": ["2007-11-01", "2016-09-20"],
-    "timezone": "UTC",
-    "products": ["tonic"],
+ASKS: dict[str, Any] = {
     "axes": {"state": ["CA", "NY"], "age": ["18-24"]},
     "tables": [{"of": []}],
     "privacy": {"epsilon": "1"},
@@ -29,21 +21,9 @@ FILE: dict[str, Any] = {
 def release(
     retailer: str = "sephora", *, attempt: int = 0, count: int = 9, **asks: object
 ) -> Release:
-    asked = Inquiry.from_dict({**FILE, **asks})
-    noise = Noise(law=asked.noise_law, scale=64.0)
-    return Release(
-        retailer=retailer,
-        inquiry=asked,
-        tables={
-            of: NoisyTable(counts=np.full(asked.shape(of), count), noise=noise)
-            for of in asked.tables
-        },
-        attempt=attempt,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
+    asked = releases.wen(**(ASKS | asks))
+    counts = {of: np.full(asked.shape(of), count) for of in asked.tables}
+    return releases.release(asked, counts, 64.0, retailer=retailer, attempt=attempt)
 
 
 def refused(*releases: Release) -> ReleaseError:
@@ -171,7 +151,9 @@ def test_other_axes_are_refused_with_the_levels_of_both(axes: dict[str, list[str
     assert str(refusal).endswith("a crosswalk is needed")
 
 
-@pytest.mark.parametrize("given_releases", [[], [None], ["a.release"], [FILE]])
+@pytest.mark.parametrize(
+    "given_releases", [[], [None], ["a.release"], [releases.wen(**ASKS).to_dict()]]
+)
 def test_only_releases_can_be_put_together(given_releases: list[Any]) -> None:
     words = "give at least one release, as loaded by load_releases"
     with pytest.raises(ReleaseError, match=words):

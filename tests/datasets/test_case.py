@@ -9,32 +9,16 @@ import pytest
 
 from dpnotice.datasets.case import Case
 from dpnotice.errors import DatasetError
-from dpnotice.inquiry import Inquiry
 from dpnotice.retailer import counting
+from made.releases import matter
 
 COLUMNS = {"buyer": "id", "product": "sku", "date": "day", "axes": {"state": "st"}}
-
-
-def inquiry() -> Inquiry:
-    return Inquiry.from_dict(
-        {
-            "format": 1,
-            "name": "matter",
-            "title": "Purchasers",
-            "period": ["2020-01-01", "2021-01-01"],
-            "timezone": "UTC",
-            "products": ["p"],
-            "axes": {"state": ["CA", "NY"]},
-            "tables": [{"of": []}],
-            "privacy": {"epsilon": "1"},
-        }
-    )
 
 
 def case(folder: Path, **changes: Any) -> Case:
     plain = {
         "folder": folder,
-        "inquiry": inquiry(),
+        "inquiry": matter(),
         "sources": {name: str(folder / f"{name}.parquet") for name in ("north", "south")},
         "columns": COLUMNS | {"timezone": "UTC"},
         "truth": {"class_size": 3},
@@ -64,13 +48,13 @@ def test_a_retailers_purchases_carry_the_meaning_of_the_columns(tmp_path: Path) 
 
 def test_a_retailers_purchases_can_be_counted(tmp_path: Path) -> None:
     write_sales(tmp_path, buyers=7)
-    counts = counting.count(inquiry(), case(tmp_path).purchases("north"))
+    counts = counting.count(matter(), case(tmp_path).purchases("north"))
     assert int(counts._tables[()]) == 7
 
 
 def test_a_folder_with_brackets_in_its_name_can_be_counted(tmp_path: Path) -> None:
     write_sales(tmp_path / "case [2]", buyers=7)
-    counts = counting.count(inquiry(), case(tmp_path / "case [2]").purchases("north"))
+    counts = counting.count(matter(), case(tmp_path / "case [2]").purchases("north"))
     assert int(counts._tables[()]) == 7
 
 

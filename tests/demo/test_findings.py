@@ -1,6 +1,5 @@
 """Every estimate beside the truth: the truth counted from the names, the verdict from both."""
 
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,9 @@ from dpnotice.analyst.plan import NoticePlan
 from dpnotice.datasets import Case, Visits
 from dpnotice.demo.findings import Finding, class_findings, reach_findings
 from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise, NoiseLaw
-from dpnotice.release import NoisyTable, Release
+from dpnotice.release import Release
 from dpnotice.result import Estimate
+from made import releases
 
 CONTACT = np.array(["post", "post", "none", "none"])
 TRUTH = {
@@ -31,37 +30,13 @@ SHARE = "share with address"
 
 
 def inquiry() -> Inquiry:
-    return Inquiry.from_dict(
-        {
-            "format": 1,
-            "name": "matter",
-            "title": "Purchasers",
-            "period": ["2020-01-01", "2021-01-01"],
-            "timezone": "UTC",
-            "products": ["p"],
-            "axes": {"contact": ["post", "none"]},
-            "tables": [{"of": []}, {"of": ["contact"]}],
-            "privacy": {"epsilon": "1"},
-        }
-    )
+    axes = {"contact": ["post", "none"]}
+    return releases.matter(axes=axes, tables=[{"of": []}, {"of": ["contact"]}])
 
 
 def release(retailer: str, post: int, none: int) -> Release:
-    noise = Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=2.0)
-    tables = {
-        (): NoisyTable(counts=np.array(post + none), noise=noise),
-        ("contact",): NoisyTable(counts=np.array([post, none, 0]), noise=noise),
-    }
-    return Release(
-        retailer=retailer,
-        inquiry=inquiry(),
-        tables=tables,
-        attempt=0,
-        date=date(2026, 1, 2),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
+    counts = {(): post + none, ("contact",): [post, none, 0]}
+    return releases.release(inquiry(), counts, 2.0, retailer=retailer)
 
 
 RELEASES = (release("north", 300, 100), release("south", 150, 150))

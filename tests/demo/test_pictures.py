@@ -1,7 +1,6 @@
 """Three pictures as files and as SVG, with the truth in them."""
 
 import re
-from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +10,9 @@ from dpnotice.analyst.members import ClassEstimate, estimate_class
 from dpnotice.demo.displays import DisplayCheck
 from dpnotice.demo.findings import Finding
 from dpnotice.demo.pictures import write_pictures
-from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise, NoiseLaw
-from dpnotice.release import NoisyTable, Release
 from dpnotice.reporting import figures
 from dpnotice.result import Estimate
+from made.releases import matter, release
 
 NAMES = ["composition", "reach", "curve"]
 CHECK = DisplayCheck(
@@ -27,34 +24,10 @@ CHECK = DisplayCheck(
 
 
 def members() -> ClassEstimate:
-    inquiry = Inquiry.from_dict(
-        {
-            "format": 1,
-            "name": "matter",
-            "title": "Purchasers",
-            "period": ["2020-01-01", "2021-01-01"],
-            "timezone": "UTC",
-            "products": ["p"],
-            "axes": {"income": ["$50k-$75k", "$75k-$99k"]},
-            "tables": [{"of": []}, {"of": ["income"]}],
-            "privacy": {"epsilon": "1"},
-        }
-    )
-    noise = Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=2.0)
-    release = Release(
-        retailer="north",
-        inquiry=inquiry,
-        tables={
-            (): NoisyTable(counts=np.array(400), noise=noise),
-            ("income",): NoisyTable(counts=np.array([250, 150, 0]), noise=noise),
-        },
-        attempt=0,
-        date=date(2026, 1, 2),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
-    return estimate_class([release])
+    axes = {"income": ["$50k-$75k", "$75k-$99k"]}
+    asked = matter(axes=axes, tables=[{"of": []}, {"of": ["income"]}])
+    counts = {(): 400, ("income",): [250, 150, 0]}
+    return estimate_class([release(asked, counts, 2.0, retailer="north")])
 
 
 def finding(of: str, *, what: str = "reach", truth: float = 0.6) -> Finding:

@@ -22,23 +22,18 @@ from dpnotice.retailer import counting, mechanism
 from dpnotice.retailer.answer import STEPS, answer, request_id
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Purchases
+from made.releases import matter
 
 DAY = date(2020, 3, 1)
 
 
 def inquiry(**changes: object) -> Inquiry:
-    content: dict[str, Any] = {
-        "format": 1,
-        "name": "matter",
-        "title": "Purchasers",
-        "period": ["2020-01-01", "2021-01-01"],
+    plain = {
         "timezone": "America/New_York",
-        "products": ["p"],
         "axes": {"state": ["CA", "NY"], "age": ["young", "old"]},
         "tables": [{"of": []}, {"of": ["state"]}, {"of": ["state", "age"]}],
-        "privacy": {"epsilon": "1"},
     }
-    return Inquiry.from_dict(content | changes)
+    return matter(**(plain | changes))
 
 
 def frame(buyers: int = 3, **columns: object) -> pa.Table:

@@ -8,26 +8,10 @@ import pytest
 import tomli_w
 
 from dpnotice.errors import InquiryError, LedgerError, PurchasesError
-from dpnotice.inquiry import Inquiry
 from dpnotice.retailer import counting
 from dpnotice.retailer.config import AnswerConfig
 from dpnotice.retailer.ledger import Ledger
-
-
-def inquiry() -> Inquiry:
-    return Inquiry.from_dict(
-        {
-            "format": 1,
-            "name": "matter",
-            "title": "Purchasers",
-            "period": ["2020-01-01", "2021-01-01"],
-            "timezone": "UTC",
-            "products": ["p"],
-            "axes": {"state": ["CA", "NY"]},
-            "tables": [{"of": []}],
-            "privacy": {"epsilon": "1"},
-        }
-    )
+from made.releases import matter
 
 
 def content(**changes: Any) -> dict[str, Any]:
@@ -53,7 +37,7 @@ def purchases(**changes: Any) -> dict[str, Any]:
 
 def write(folder: Path, given: dict[str, Any]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    inquiry().save(folder / "matter.toml")
+    matter().save(folder / "matter.toml")
     (folder / "sales").mkdir(exist_ok=True)
     day = pd.to_datetime(["2020-03-01"] * 2)
     rows = pd.DataFrame({"id": ["a", "b"], "sku": ["p", "p"], "day": day, "st": ["CA", "NY"]})
@@ -70,7 +54,7 @@ def refused(path: Path) -> str:
 
 
 def test_a_configuration_holds_the_agreed_question(tmp_path: Path) -> None:
-    assert AnswerConfig.load(write(tmp_path, content())).inquiry.digest == inquiry().digest
+    assert AnswerConfig.load(write(tmp_path, content())).inquiry.digest == matter().digest
 
 
 def test_paths_are_resolved_from_the_files_folder(

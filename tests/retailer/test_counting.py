@@ -17,6 +17,7 @@ from dpnotice.errors import PurchasesError
 from dpnotice.inquiry import Inquiry
 from dpnotice.retailer import counting
 from dpnotice.retailer.purchases import Purchases
+from made.releases import matter
 
 DAY = date(2020, 3, 1)
 LATER = date(2020, 3, 2)
@@ -24,18 +25,13 @@ Row = tuple[Any, Any, Any, Any, Any]
 
 
 def inquiry(**changes: object) -> Inquiry:
-    content: dict[str, Any] = {
-        "format": 1,
-        "name": "matter",
-        "title": "Purchasers",
-        "period": ["2020-01-01", "2021-01-01"],
+    plain = {
         "timezone": "America/New_York",
         "products": ["p", "q", "42", "007"],
         "axes": {"state": ["CA", "NY"], "age": ["young", "old"]},
         "tables": [{"of": []}, {"of": ["state"]}, {"of": ["age"]}, {"of": ["state", "age"]}],
-        "privacy": {"epsilon": "1"},
     }
-    return Inquiry.from_dict(content | changes)
+    return matter(**(plain | changes))
 
 
 def frame(*rows: Row) -> pa.Table:

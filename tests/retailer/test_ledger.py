@@ -23,23 +23,14 @@ from dpnotice.errors import InquiryError, LedgerError
 from dpnotice.inquiry import Inquiry
 from dpnotice.retailer import ledger as module
 from dpnotice.retailer.ledger import Debit, Ledger
+from made.releases import matter
 
 REQUEST = "f" * 64
 
 
 def inquiry(epsilon: str = "1", **changes: object) -> Inquiry:
-    content: dict[str, Any] = {
-        "format": 1,
-        "name": "matter",
-        "title": "Purchasers",
-        "period": ["2020-01-01", "2021-01-01"],
-        "timezone": "America/New_York",
-        "products": ["p"],
-        "axes": {"state": ["CA", "NY"]},
-        "tables": [{"of": ["state"]}],
-        "privacy": {"epsilon": epsilon},
-    }
-    return Inquiry.from_dict(content | changes)
+    plain = {"tables": [{"of": ["state"]}], "privacy": {"epsilon": epsilon}}
+    return matter(**({"timezone": "America/New_York"} | plain | changes))
 
 
 GAUSSIAN = inquiry(privacy={"rho": "1", "noise": "discrete-gaussian"})

@@ -4,7 +4,6 @@ import ast
 import inspect
 import math
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,7 @@ from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.retailer import mechanism
 from dpnotice.retailer.confidential import ConfidentialCounts
+from made.releases import matter
 
 FALSE_ALARM = 1e-6
 LAPLACE = {"epsilon": "0.5", "noise": "discrete-laplace"}
@@ -27,18 +27,8 @@ LAWS = [LAPLACE, GAUSSIAN]
 
 
 def inquiry(privacy: dict[str, str] = LAPLACE, **changes: object) -> Inquiry:
-    content: dict[str, Any] = {
-        "format": 1,
-        "name": "matter",
-        "title": "Purchasers",
-        "period": ["2020-01-01", "2021-01-01"],
-        "timezone": "America/New_York",
-        "products": ["p"],
-        "axes": {"state": ["CA", "NY"]},
-        "tables": [{"of": ["state"]}],
-        "privacy": privacy,
-    }
-    return Inquiry.from_dict(content | changes)
+    plain = {"timezone": "America/New_York", "tables": [{"of": ["state"]}], "privacy": privacy}
+    return matter(**(plain | changes))
 
 
 def zeros(asked: Inquiry) -> ConfidentialCounts:

@@ -7,7 +7,6 @@ fixed.
 """
 
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -15,30 +14,21 @@ import pytest
 from scipy.stats import binom
 
 from dpnotice.analyst.members import ClassEstimate, estimate_class
-from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise, NoiseLaw
-from dpnotice.release import NoisyTable, Release
+from dpnotice.release import Release
+from made.releases import noisy_release, wen
 
 Floats = Any
 RUNS = 600
 LOWEST = float(binom.ppf(1e-6, RUNS, 0.95)) / RUNS
-NOISE = Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=4.0)  # epsilon 1 over four tables
-INQUIRY = Inquiry.from_dict(
-    {
-        "format": 1,
-        "name": "wen",
-        "title": "Purchasers",
-        "period": ["2007-11-01", "2016-09-20"],
-        "timezone": "UTC",
-        "products": ["tonic"],
-        "axes": {
-            "state": ["CA", "NY", "TX", "VT", "WY"],
-            "age": ["young", "old"],
-            "contact": ["email", "post", "none"],
-        },
-        "tables": [{"of": []}, {"of": ["state"]}, {"of": ["age"]}, {"of": ["state", "contact"]}],
-        "privacy": {"epsilon": "1"},
-    }
+SCALE = 4.0  # epsilon 1 over four tables
+ASKED = wen(
+    axes={
+        "state": ["CA", "NY", "TX", "VT", "WY"],
+        "age": ["young", "old"],
+        "contact": ["email", "post", "none"],
+    },
+    tables=[{"of": []}, {"of": ["state"]}, {"of": ["age"]}, {"of": ["state", "contact"]}],
+    privacy={"epsilon": "1"},
 )
 SHAPE = (6, 3, 4)
 
@@ -65,30 +55,14 @@ def one_huge_cell() -> Floats:
 TRUTHS = pytest.mark.parametrize("truth", [zeros, skewed, thirty, one_huge_cell])
 
 
-def noisy_release(full: Floats, rng: np.random.Generator, retailer: str = "sephora") -> Release:
-    p = 1 - np.exp(-1 / NOISE.scale)
-    tables = {}
-    for of in INQUIRY.tables:
-        away = tuple(i for i, name in enumerate(INQUIRY.axes) if name not in of)
-        shape = INQUIRY.shape(of)
-        error = rng.geometric(p, shape) - rng.geometric(p, shape)
-        tables[of] = NoisyTable(counts=full.sum(axis=away) + error, noise=NOISE)
-    return Release(
-        retailer=retailer,
-        inquiry=INQUIRY,
-        tables=tables,
-        attempt=0,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
+def drawn(full: Floats, rng: np.random.Generator, retailer: str = "sephora") -> Release:
+    return noisy_release(ASKED, full, retailer=retailer, scale=SCALE, rng=rng)
 
 
 def replicates(full: Floats, seed: int) -> Iterator[ClassEstimate]:
     rng = np.random.default_rng(seed)
     for _ in range(RUNS):
-        yield estimate_class([noisy_release(full, rng)])
+        yield estimate_class([drawn(full, rng)])
 
 
 @TRUTHS
@@ -115,7 +89,7 @@ def test_bounds_on_persons_of_two_retailers_cover(shared: float) -> None:
     both = (shared * full).astype(int)
     persons = 2 * full.sum() - both.sum()
     for _ in range(RUNS):
-        pair = [noisy_release(full, rng, retailer) for retailer in ("sephora", "ulta")]
+        pair = [drawn(full, rng, retailer) for retailer in ("sephora", "ulta")]
         hits += persons in estimate_class(pair).size()
     assert hits / RUNS >= LOWEST
 
@@ -127,6 +101,6 @@ def test_the_size_covers_where_an_outside_is_stated_and_all_know_the_same_person
     # the largest of five noisy counts lies above the truth: only simultaneous limits allow for it
     full, rng, hits, runs = skewed(), np.random.default_rng(34), 0, 150
     for _ in range(runs):
-        shops = [noisy_release(full, rng, f"shop{i}") for i in range(retailers)]
+        shops = [drawn(full, rng, f"shop{i}") for i in range(retailers)]
         hits += full.sum() in estimate_class(shops, outside=0.0).size()
     assert hits >= binom.ppf(1e-6, runs, 0.95)

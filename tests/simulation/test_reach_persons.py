@@ -4,7 +4,6 @@ Tolerance 4 s.e. of the simulated share: false alarm 6e-5 per comparison.
 """
 
 import math
-from datetime import date
 from typing import Any
 
 import numpy as np
@@ -14,24 +13,10 @@ import pytest
 import dpnotice as dn
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
-from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise
-from dpnotice.release import NoisyTable, Release
+from dpnotice.release import Release
+from made.notices import by_state, direct
+from made.releases import noisy_release, wen
 
-CONTACT = ("email+post", "email", "post", "none")
-INQUIRY = Inquiry.from_dict(
-    {
-        "format": 1,
-        "name": "wen",
-        "title": "Purchasers of WEN",
-        "period": ["2007-11-01", "2016-09-20"],
-        "timezone": "UTC",
-        "products": ["tonic"],
-        "axes": {"state": ["CA", "NY"], "contact": list(CONTACT)},
-        "tables": [{"of": []}, {"of": ["state", "contact"]}],
-        "privacy": {"epsilon": "20"},
-    }
-)
 READERS = np.array([0.35, 0.15, 0.0])
 READERS_OF_TWO = np.array([0.5, 0.22, 0.0])
 INSERTIONS = 3
@@ -42,35 +27,13 @@ Truth = npt.NDArray[np.bool_]
 def release(retailer: str, state: Whole, contact: Whole) -> Release:
     """Count persons, with noise of s.d. 0.01: the comparison is about reach."""
     cells = np.bincount(5 * state + contact, minlength=15).reshape(3, 5)
-    rng, p = np.random.default_rng(len(retailer)), math.exp(-10)
-    tables = {}
-    for of in INQUIRY.tables:
-        true = cells if of else cells.sum()
-        drawn = rng.geometric(1 - p, np.shape(true)) - rng.geometric(1 - p, np.shape(true))
-        noise = Noise(law=INQUIRY.noise_law, scale=0.1)
-        tables[of] = NoisyTable(counts=true + drawn, noise=noise)
-    return Release(
-        retailer=retailer,
-        inquiry=INQUIRY,
-        tables=tables,
-        attempt=0,
-        date=date(2026, 1, 31),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
-
-
-def by_state(values: npt.NDArray[np.float64]) -> Any:
-    import pandas as pd  # noqa: PLC0415 -- used here only
-
-    return pd.DataFrame({"state": ["CA", "NY", "unknown"], "value": values})
+    return noisy_release(wen(), cells, retailer=retailer)
 
 
 PAPER = dn.Print(
     "Weekly",
-    reach_1=by_state(READERS),
-    reach_2=by_state(READERS_OF_TWO),
+    reach_1=by_state(*READERS),
+    reach_2=by_state(*READERS_OF_TWO),
     insertions=INSERTIONS,
 )
 RADIO = dn.Broadcast("radio", grps=80, reach_cap=0.7, dispersion=0.6)
@@ -111,9 +74,7 @@ def persons_of(rng: np.random.Generator, persons: int) -> tuple[Whole, Whole]:
 
 
 def email(retailer: str, delivered: float, seen: float) -> dn.Direct:
-    return dn.Direct(
-        retailer, mode="email", cooperation="sends_itself", delivered=delivered, seen=seen
-    )
+    return direct(retailer, delivered=delivered, seen=seen)
 
 
 def estimated(plan: NoticePlan, members: ClassEstimate, draws: int = 400) -> Any:

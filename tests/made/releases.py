@@ -1,0 +1,99 @@
+"""Inquiries and releases made for tests."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from dpnotice.inquiry import Inquiry
+from dpnotice.privacy import Noise
+from dpnotice.release import NoisyTable, Release
+
+Names = tuple[str, ...]
+
+
+def wen(**changes: Any) -> Inquiry:
+    """Two states, four kinds of contact, and a loss that lets the noise be small."""
+    content = {
+        "format": 1,
+        "name": "wen",
+        "title": "Purchasers of WEN",
+        "period": ["2007-11-01", "2016-09-20"],
+        "timezone": "UTC",
+        "products": ["tonic"],
+        "axes": {"state": ["CA", "NY"], "contact": ["email+post", "email", "post", "none"]},
+        "tables": [{"of": []}, {"of": ["state", "contact"]}],
+        "privacy": {"epsilon": "20"},
+    }
+    return Inquiry.from_dict(content | changes)
+
+
+def matter(**changes: Any) -> Inquiry:
+    """One year, two states, and the total only."""
+    content = {
+        "format": 1,
+        "name": "matter",
+        "title": "Purchasers",
+        "period": ["2020-01-01", "2021-01-01"],
+        "timezone": "UTC",
+        "products": ["p"],
+        "axes": {"state": ["CA", "NY"]},
+        "tables": [{"of": []}],
+        "privacy": {"epsilon": "1"},
+    }
+    return Inquiry.from_dict(content | changes)
+
+
+def marginal(asked: Inquiry, full: Any, names: Names) -> Any:
+    """Counts over every axis, summed over the axes that are not named."""
+    away = tuple(i for i, name in enumerate(asked.axes) if name not in names)
+    return np.sum(full, axis=away)
+
+
+def laplace(rng: np.random.Generator, scale: float, size: Any) -> Any:
+    """Discrete Laplace noise: the difference of two geometric numbers."""
+    p = 1 - np.exp(-1 / scale)
+    return rng.geometric(p, size) - rng.geometric(p, size)
+
+
+def release(
+    asked: Inquiry,
+    counts: Mapping[Names, Any],
+    scale: float | Mapping[Names, float],
+    *,
+    retailer: str = "sephora",
+    attempt: int = 0,
+) -> Release:
+    """Exactly these counts, said to carry noise of one scale, or of a scale by table."""
+    scales = scale if isinstance(scale, Mapping) else dict.fromkeys(asked.tables, scale)
+    law = asked.noise_law
+    return Release(
+        retailer=retailer,
+        inquiry=asked,
+        tables={
+            of: NoisyTable(counts=np.asarray(counts[of]), noise=Noise(law=law, scale=scales[of]))
+            for of in asked.tables
+        },
+        attempt=attempt,
+        date=date(2026, 1, 31),
+        ledger_sequence=1,
+        ledger_head="0" * 64,
+        versions={},
+    )
+
+
+def noisy_release(
+    asked: Inquiry,
+    full: Any,
+    *,
+    retailer: str = "sephora",
+    scale: float = 0.1,
+    rng: np.random.Generator | None = None,
+) -> Release:
+    """The tables of these counts over every axis, with discrete Laplace noise drawn."""
+    rng = np.random.default_rng(len(retailer)) if rng is None else rng
+    counts = {
+        of: marginal(asked, full, of) + laplace(rng, scale, asked.shape(of)) for of in asked.tables
+    }
+    return release(asked, counts, scale, retailer=retailer)
