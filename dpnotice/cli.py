@@ -19,6 +19,7 @@ from dpnotice.version import __version__
 app = typer.Typer(
     help="Estimate how far class-action notice would reach, without anyone handing over a name.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # square brackets in help texts are what they are
     add_completion=False,
     pretty_exceptions_enable=False,  # its tracebacks show values
 )
@@ -56,6 +57,9 @@ def answer(
 
     asked = AnswerConfig.load(config)
     ledger = asked.ledger()
+    request = steps.request_id(asked.inquiry, asked.retailer, asked.purchases.ids)
+    answered = ledger.lookup(request)[1] == "artifact" and new_attempt is None
+    asked.check_output(answered=answered)
     with _progress(asked.retailer, len(steps.STEPS)) as advance:
         release = steps.answer(
             asked.inquiry,
@@ -67,6 +71,8 @@ def answer(
         )
     release.save(asked.output)
     typer.echo(release.privacy_card(ledger))
+    spent = "answered before, nothing was debited" if answered else "debited and answered"
+    typer.echo(f"\nWritten: {asked.output} ({spent})")
 
 
 @app.command()

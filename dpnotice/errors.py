@@ -12,11 +12,13 @@ class DpnoticeError(Exception):
 
     Attributes:
         code: a short constant such as ``"DOMAIN_TOO_LARGE"``; empty where none is defined.
+        rule: the sentence without the code.
     """
 
     def __init__(self, message: str, *, code: str = "") -> None:
         super().__init__(f"{code}: {message}" if code else message)
         self.code = code
+        self.rule = message
 
 
 class InquiryError(DpnoticeError):
@@ -48,10 +50,11 @@ PURCHASES_RULES: Final = {
     "or an Ibis table; pass one of these",
     "ENGINE": "counting is known to be exact on tables of DuckDB, Spark and PostgreSQL; export to "
     "Parquet from other engines",
-    "SOURCE_MISSING": "no file matches the source; check the path from where the command runs",
+    "SOURCE_MISSING": "no file matches the source; check the path, which starts where Python runs, "
+    "or in the folder of the configuration file",
     "SOURCE_FORMAT": "files must end in .parquet, .csv or .csv.gz, all alike; convert or split",
-    "SOURCE_CORRUPT": "the engine could not read the source to its end; repair it and run again "
-    "(nothing was debited)",
+    "SOURCE_CORRUPT": "the engine could not read the source to its end (CSV must be UTF-8 with "
+    "commas and as many fields in every row); repair it and run again, nothing was debited",
     "SCHEMA_MISSING": "a column named in the mapping is not in the source; correct the mapping",
     "SCHEMA_DRIFT": "the parts of the source do not have the same columns; make them agree",
     "SCHEMA_TYPE": "a column has a type that cannot be used there (dates must be DATE or "
@@ -61,6 +64,8 @@ PURCHASES_RULES: Final = {
     "TZ_UNKNOWN": "timezone must be an IANA name such as America/Los_Angeles",
     "AXES_MISSING": "every axis of the inquiry needs a column in axes=; add it",
     "MAPPING": "buyer, product and date must be column names and axes a mapping of names",
+    "ARGUMENT": "an argument is not of its kind; pass Inquiry.load(...), Purchases(...) and "
+    "Ledger.open(...), and not their paths",
     "IDS_RULE": "ids must be one of as_is, trim, trim_ascii_lower",
     "PRODUCTS_UNLISTED": "this inquiry carries only the digest of its product list; load the "
     "agreed inquiry file, which names the products",

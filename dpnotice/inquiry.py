@@ -27,6 +27,7 @@ from dpnotice.inquiry_file import (
     InquiryFile,
     PrivacyFile,
     TableFile,
+    told,
 )
 from dpnotice.privacy import NoiseLaw, PrivacyLoss, PrivacyUnit, exact_decimal
 from dpnotice.products import ProductList, canonical_sha256, read_products
@@ -275,9 +276,7 @@ class Inquiry:
         try:
             read = InquiryFile.model_validate(dict(content))
         except ValidationError as refusal:
-            first = refusal.errors(include_url=False)[0]
-            place = ".".join(str(part) for part in first["loc"])
-            raise InquiryError(f"the inquiry's field {place!r}: {first['msg']}") from None
+            raise InquiryError(f"the inquiry: {told(refusal)}") from None
         if isinstance(read.axes, dict):
             axes = list(read.axes.items())
         else:

@@ -6,10 +6,11 @@ In: a dictionary. Out: the same, well typed. What the fields mean together is `i
 from datetime import date
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dpnotice.privacy import NoiseLaw
 
+_SHOWN: Final = 60
 MATTER_NAME: Final = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 
@@ -67,3 +68,16 @@ class InquiryFile(_Strict):
     axes: dict[str, list[str]] | list[AxisFile]
     tables: Annotated[list[TableFile], Field(min_length=1)]
     privacy: PrivacyFile
+
+
+def told(refusal: ValidationError) -> str:
+    """Return the first fault of a file in words: the field, what was given, the rule."""
+    first = refusal.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "missing":
+        return f"the field {field!r} is missing; add it"
+    if first["type"] == "extra_forbidden":
+        return f"{field!r} is no field of this file; correct its spelling or remove it"
+    given = repr(first["input"])
+    shown = given if len(given) <= _SHOWN else given[:_SHOWN] + "..."
+    return f"the field {field!r} got {shown}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -103,7 +103,7 @@ class NoisyTable:
         object.__setattr__(self, "counts", counts)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class Release:
     """One retailer's answer to one inquiry: noisy tables, their noise and their cost.
 
@@ -205,7 +205,12 @@ class Release:
         Raises:
             ReleaseError: no regular file, too large, or any rule of the format broken.
         """
-        return cls.from_bytes(container.read_file(Path(path)))
+        path = Path(path)
+        try:
+            return cls.from_bytes(container.read_file(path))
+        except ReleaseError as refusal:
+            named = refusal.rule if refusal.code == "FILE" else f"{path.name!a}: {refusal.rule}"
+            raise ReleaseError(named, code=refusal.code) from None
 
     def save(self, path: str | Path) -> None:
         """Write the file durably; an existing different file is never overwritten.
@@ -261,6 +266,10 @@ class Release:
         for entry, table in zip(header["tables"], self.tables.values(), strict=True):
             entry["counts"] = table.counts.ravel().tolist()
         return header
+
+    def __repr__(self) -> str:
+        loss = self.inquiry.loss
+        return f"<Release of {self.retailer}: {self.inquiry.name}, {loss.measure} {loss.value}>"
 
     def _repr_html_(self) -> str:
         return tables.preformatted(self.privacy_card())

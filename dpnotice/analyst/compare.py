@@ -34,6 +34,9 @@ _COLUMNS: Final = (
     "records_upper",
 )
 
+_CHANCES: Final = ("probability_at_least", "probability_at_least_upper")
+"""At the worst and the best overlap; equal for one retailer."""
+
 
 def compare(
     plans: Sequence[NoticePlan],
@@ -69,7 +72,7 @@ def compare(
     return Comparison(estimates=estimates, members=members, reach_at_least=reach_at_least)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class Comparison:
     """Plans side by side.
 
@@ -85,7 +88,7 @@ class Comparison:
 
     def to_frame(self) -> "pd.DataFrame":
         """Return a row per plan: reach, cost (nan where not given), records disclosed."""
-        extra = () if self.reach_at_least is None else ("probability_at_least",)
+        extra = () if self.reach_at_least is None else _CHANCES
         return tables.frame([self._row(e) for e in self.estimates], (*_COLUMNS, *extra))
 
     def summary(self) -> "pd.DataFrame":
@@ -124,8 +127,8 @@ class Comparison:
         )
         if self.reach_at_least is None:
             return text
-        chance = estimate.probability_at_least(self.reach_at_least)
-        return f"{text} {wording.target_sentence(chance, self.reach_at_least)}"
+        chances = estimate.chances_at_least(self.reach_at_least)
+        return f"{text} {wording.target_sentence(*chances, self.reach_at_least)}"
 
     def to_dict(self) -> dict[str, Any]:
         """Return every plan's result as plain JSON types."""
@@ -147,8 +150,12 @@ class Comparison:
             "records_upper": records.upper,
         }
         if self.reach_at_least is not None:
-            row["probability_at_least"] = estimate.probability_at_least(self.reach_at_least)
+            worst, best = estimate.chances_at_least(self.reach_at_least)
+            row |= {"probability_at_least": worst, "probability_at_least_upper": best}
         return row
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.estimates)} plans: {self.statement()}>"
 
     def _repr_html_(self) -> str:
         return tables.html(self.to_frame(), self.statement(), self.members.assumptions)

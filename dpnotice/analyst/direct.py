@@ -86,6 +86,11 @@ class Direct:
         varying = [axis for figure in figures if figure is not None for axis in axes_of(figure)]
         return tuple(dict.fromkeys([CONTACT, *varying]))
 
+    @property
+    def channels(self) -> tuple[str, ...]:
+        """The channels of its mode, as contact levels name them."""
+        return MODES[self.mode]
+
     def usable(self, contact: Axis) -> Floats:
         """Return 1 for the contact levels that name a channel of the mode, else 0."""
         return np.array([float(bool(self._channels(level))) for level in contact.levels])

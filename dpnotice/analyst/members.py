@@ -76,7 +76,7 @@ def estimate_class(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClassEstimate:
     """The class, seen through the retailers' noisy counts.
 
@@ -295,6 +295,9 @@ class ClassEstimate:
             "assumptions": list(self.assumptions),
             "estimates": [e.to_dict() for e in [self.size(), *self._buyers(LEVEL)]],
         }
+
+    def __repr__(self) -> str:
+        return f"<ClassEstimate: {self.statement()}>"
 
     def _repr_html_(self) -> str:
         return tables.html(self.summary(), self.statement(), self.assumptions)

@@ -17,7 +17,7 @@ from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.rates import Quantity, Uniform, check_plain, check_signed, check_text
 from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.errors import PlanError
-from dpnotice.inquiry import CONTACT
+from dpnotice.inquiry import CONTACT, Axis
 from dpnotice.result import Estimate
 
 DEPENDENCE: Final = Uniform(low=-0.25, high=0.5)
@@ -94,14 +94,10 @@ class NoticePlan:
                 f"{self.name}: {strange[0]!r} is no axis of the inquiry; "
                 f"they are {', '.join(members.axes)}"
             )
+        for notice in self.direct:
+            _check_channels(notice, members.axes[CONTACT])
         for vehicle in self.media:
-            for axis, levels in (getattr(vehicle, "target", None) or {}).items():
-                listed = (levels,) if isinstance(levels, str) else levels
-                if any(level not in members.axes[axis].levels for level in listed):
-                    raise PlanError(
-                        f"{vehicle.name}: target {axis} must name levels of that axis: "
-                        f"{', '.join(members.axes[axis].levels)}"
-                    )
+            _check_levels(vehicle, members)
 
     def records_disclosed(self, members: ClassEstimate, level: float = 0.95) -> Estimate:
         """Return how many buyers' records would leave the retailers: every row of every list."""
@@ -160,3 +156,21 @@ def _ends(counted: list[Counted], level: float) -> tuple[list[float], list[float
     each = 1 - (1 - level) / max(1, len(counted))
     ends = [count_interval(value, noise.half_width(each)) for value, noise in counted]
     return [low for low, _ in ends], [high for _, high in ends]
+
+
+def _check_channels(notice: Direct, contact: Axis) -> None:
+    if not notice.usable(contact).any():
+        raise PlanError(
+            f"{notice.name}: no contact level names {' or '.join(notice.channels)}, so nobody could "
+            f"be sent anything; the levels are {', '.join(contact.levels)}"
+        )
+
+
+def _check_levels(vehicle: Vehicle, members: ClassEstimate) -> None:
+    for axis, levels in (getattr(vehicle, "target", None) or {}).items():
+        listed = (levels,) if isinstance(levels, str) else levels
+        if any(level not in members.axes[axis].levels for level in listed):
+            raise PlanError(
+                f"{vehicle.name}: target {axis} must name levels of that axis: "
+                f"{', '.join(members.axes[axis].levels)}"
+            )

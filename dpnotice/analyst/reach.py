@@ -31,7 +31,7 @@ SEPARATE_SD: Final = 3.0
 """A segment whose buyers are within so many noise s.d. of 0 is not separately estimable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
 class ReachEstimate:
     """Net reach of a plan: the share of members exposed at least once.
 
@@ -78,10 +78,21 @@ class ReachEstimate:
         Raises:
             EstimateError: not a fraction.
         """
+        return self.chances_at_least(target)[0]
+
+    def chances_at_least(self, target: float) -> tuple[float, float]:
+        """Return the chance that reach is at least a target, at the worst and the best overlap.
+
+        Args:
+            target: a fraction in [0, 1].
+
+        Returns:
+            Two chances, equal for one retailer.
+        """
         if isinstance(target, bool) or not isinstance(target, (int, float)) or not 0 <= target <= 1:
             raise EstimateError(f"a reach target is a fraction in [0, 1], got {target!r}; percent?")
-        low = self.draws if self.draws.ndim == 1 else self.draws[:, 0]
-        return float(np.mean(low >= target))
+        low, high = np.mean(self.draws.reshape(len(self.draws), -1) >= target, axis=0)[[0, -1]]
+        return float(low), float(high)
 
     def estimate(self, level: float = LEVEL) -> Estimate:
         """Return reach as one estimate."""
@@ -187,6 +198,9 @@ class ReachEstimate:
         if silent:
             lines.append(f"no source given for: {', '.join(silent)}")
         return tuple(lines)
+
+    def __repr__(self) -> str:
+        return f"<ReachEstimate: {self.statement()}>"
 
     def _repr_html_(self) -> str:
         return tables.html(self.summary(), self.statement(), self.assumptions)

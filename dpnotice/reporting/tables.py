@@ -19,6 +19,7 @@ _UNITS: Final = {
     "lower": "fraction",
     "upper": "fraction",
     "probability_at_least": "fraction",
+    "probability_at_least_upper": "fraction",
     "cost_usd": "USD",
     "cost_lower": "USD",
     "cost_upper": "USD",

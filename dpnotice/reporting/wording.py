@@ -129,8 +129,9 @@ def estimate_sentence(estimate: Mapping[str, Any]) -> str:
     if estimate.get("note", "").startswith(UNDETERMINED):
         return f"The {subject} {estimate['note']}."
     if not middle:
-        return f"The {subject}: between the bounds {ends} ({level} confidence)."
-    return f"The {subject}: {middle} ({level} interval {ends})."
+        low, _, high = ends.partition(" to ")
+        return f"The {subject} is between {low} and {high} ({level} confidence)."
+    return f"The {subject} is {middle} ({level} interval {ends})."
 
 
 def size_sentence(size: Mapping[str, Any], population: str, retailers: int) -> str:
@@ -174,11 +175,23 @@ def plan_sentence(reach: Mapping[str, Any], population: str, records: Mapping[st
     )
 
 
-def target_sentence(chance: float, target: float) -> str:
-    """Return the chance that reach meets a target, without a verdict."""
-    open_question = _OPEN < chance < 1 - _OPEN
+def target_sentence(worst: float, best: float, target: float) -> str:
+    """Return the chance that reach meets a target, without a verdict.
+
+    Args:
+        worst: chance at the overlap that reaches fewest.
+        best: chance at the overlap that reaches most; equal where there is one retailer.
+        target: a fraction.
+    """
+    what = f"The chance that reach is at least {percent(target)} is"
+    open_question = worst < 1 - _OPEN and best > _OPEN
     settled = "; the data do not settle whether it would" if open_question else ""
-    return f"The chance that reach is at least {percent(target)} is {probability(chance)}{settled}."
+    if probability(worst) == probability(best):
+        return f"{what} {probability(worst)}{settled}."
+    return (
+        f"{what} between {probability(worst)} and {probability(best)}, depending on the overlap "
+        f"between retailers{settled}."
+    )
 
 
 def privacy_card(facts: Mapping[str, Any]) -> str:

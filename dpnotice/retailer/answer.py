@@ -60,6 +60,7 @@ def answer(
     """
     failure: BaseException
     try:
+        _check_kinds(inquiry, purchases, ledger)
         name, show = _checked(retailer), progress or (lambda _step: None)
         return _answer(inquiry, purchases, name, ledger, new_attempt, show)
     except DpnoticeError as refusal:
@@ -146,6 +147,13 @@ def _code(refusal: Exception) -> str:
     reading = origin in {"duckdb", "_duckdb", "pyarrow", "csv", "_csv", "zlib"}
     reading |= isinstance(refusal, (OSError, EOFError, ValueError))
     return "SOURCE_CORRUPT" if reading else "INTERNAL"
+
+
+def _check_kinds(inquiry: object, purchases: object, ledger: object) -> None:
+    kinds = {"inquiry": (inquiry, Inquiry), "purchases": (purchases, Purchases)}
+    for field, (given, kind) in (kinds | {"ledger": (ledger, Ledger)}).items():
+        if not isinstance(given, kind):
+            raise PurchasesError("ARGUMENT", field=field)
 
 
 def _checked(retailer: str) -> str:

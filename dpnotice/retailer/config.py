@@ -12,8 +12,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dpnotice.errors import InquiryError
+from dpnotice.errors import InquiryError, ReleaseError
 from dpnotice.inquiry import Inquiry
+from dpnotice.inquiry_file import told
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Purchases
 
@@ -74,9 +75,7 @@ class AnswerConfig:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as refusal:
             raise InquiryError(f"cannot read {path.name!r} as TOML: {refusal}") from None
         except ValidationError as refusal:
-            first = refusal.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            raise InquiryError(f"{path.name}, field {place!r}: {first['msg']}") from None
+            raise InquiryError(f"{path.name}: {told(refusal)}") from None
         if read.sketch_key is not None:
             raise InquiryError(
                 "sketch_key is given, but this version of dpnotice makes no sketches; remove it"
@@ -94,6 +93,27 @@ class AnswerConfig:
     def ledger(self) -> Ledger:
         """Open the ledger."""
         return Ledger.open(self.ledger_path)
+
+    def check_output(self, *, answered: bool) -> None:
+        """Refuse an output that could not be written, before anything is debited.
+
+        Args:
+            answered: whether the stored answer to this very request would be written again.
+
+        Raises:
+            ReleaseError: the folder is missing, or another file is in the place.
+        """
+        if not self.output.parent.is_dir():
+            raise ReleaseError(
+                f"there is no folder {str(self.output.parent)!r} for the output; make it",
+                code="FILE",
+            )
+        if self.output.exists() and not answered:
+            raise ReleaseError(
+                f"{str(self.output)!r} exists, and a new answer would not be written over it; "
+                "choose another output (nothing was debited)",
+                code="OUTPUT_EXISTS",
+            )
 
 
 def _from(folder: Path, source: str | list[str]) -> str | list[str]:

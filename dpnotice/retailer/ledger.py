@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Self
 
-from dpnotice.errors import LedgerError
+from dpnotice.errors import InquiryError, LedgerError
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import NANO, PrivacyLoss, exact_decimal
 from dpnotice.release import Release
@@ -88,6 +88,8 @@ class Ledger:
         """
         given = {"epsilon": epsilon_cap, "rho": rho_cap}
         caps = {k: exact_decimal(v, f"{k}_cap") for k, v in given.items() if v is not None}
+        if len(caps) != 1:
+            raise InquiryError("a ledger has one cap: give epsilon_cap or rho_cap (--epsilon-cap)")
         loss = PrivacyLoss(**caps)
         path = Path(path)
         try:
@@ -257,6 +259,7 @@ class Ledger:
                 f"use a ledger with {inquiry.loss.measure}_cap",
                 code="MEASURE",
             )
+        _check_spelling(connection, _account(inquiry, retailer))
         spent, asked = _spent(connection, _account(inquiry, retailer)), inquiry.loss.value
         if spent + asked > self.cap:
             raise LedgerError(
@@ -278,6 +281,17 @@ def open_debit(request: str) -> LedgerError:
 
 def _account(inquiry: Inquiry, retailer: str) -> str:
     return json.dumps([retailer, str(inquiry.unit), inquiry.name], separators=(",", ":"))
+
+
+def _check_spelling(connection: sqlite3.Connection, account: str) -> None:
+    """Refuse a name that differs from an earlier one in case only: it would double the cap."""
+    held = connection.execute("SELECT DISTINCT account FROM entry WHERE kind = 'debit'").fetchall()
+    for (other,) in held:
+        if other != account and other.casefold() == account.casefold():
+            raise LedgerError(
+                f"the ledger knows this account as {other}, spelt differently; use that spelling",
+                code="ACCOUNT",
+            )
 
 
 def _spent(connection: sqlite3.Connection, account: str) -> Decimal:

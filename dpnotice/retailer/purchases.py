@@ -29,6 +29,8 @@ ENGINES: Final = ("duckdb", "pyspark", "postgres")
 """Engines whose text and time rules agree; others trim or compare ids differently."""
 MEMORY_LIMIT: Final = "4GB"
 """DuckDB spills to a temporary folder beyond this; the folder is removed afterwards."""
+_DAY: Final = r"^\d{4}-\d{2}-\d{2}$"
+_LOCAL_TIME: Final = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
 _FRAMES: Final = frozenset({"pandas", "polars", "pyarrow"})
 _SUFFIXES: Final = (".parquet", ".csv", ".csv.gz")
 
@@ -178,7 +180,10 @@ def _read_csv(purchases: Purchases, engine: Any, header: list[str], paths: list[
     if purchases.date not in header:
         return table
     kind = "date" if purchases.timezone is None else "timestamp"
-    return table.mutate(**{purchases.date: table[purchases.date].try_cast(kind)})
+    text = table[purchases.date]
+    # Text with a zone of its own is no local time; like all that is no date it falls out.
+    plain = text.re_search(_DAY if purchases.timezone is None else _LOCAL_TIME)
+    return table.mutate(**{purchases.date: plain.ifelse(text, ibis.null()).try_cast(kind)})
 
 
 def _as_arrow(purchases: Purchases) -> Any:

@@ -270,7 +270,10 @@ def failure(ledger: Ledger, source: object) -> BaseException:
 def told(caught: BaseException, *, own_frames_only: bool = False) -> bytes:
     """All that an exception says, with the locals of the frames inside the package."""
     trace = caught.__traceback__
-    while trace and own_frames_only and "/dpnotice/" not in trace.tb_frame.f_code.co_filename:
+    package = str(Path(counting.__file__).parents[1])
+    while own_frames_only and trace:
+        if trace.tb_frame.f_code.co_filename.startswith(package):
+            break
         trace = trace.tb_next
     shown = traceback.TracebackException(type(caught), caught, trace, capture_locals=True)
     chain = [caught, caught.__cause__, caught.__context__]
