@@ -86,6 +86,8 @@ def unpack(data: bytes) -> tuple[Any, bytes]:
     Raises:
         ReleaseError: with a code, for whatever is not exactly such a file.
     """
+    if not isinstance(data, bytes):
+        raise ReleaseError("a release is read from bytes; use Release.load for a path", code="FILE")
     text, raw = _open(data)
     return _parse(text), raw
 

@@ -75,6 +75,9 @@ PURCHASES_RULES: Final = {
     "DOMAIN_OVERFLOW": "the period times the number of cells does not fit 64 bits; shorten either",
     "NOISE_CHECK": "the noise mechanism's own statement of its loss exceeds what is declared; "
     "nothing was drawn",
+    "DEBITED": "a step after the debit failed, so the loss is spent; ask again, and the refusal "
+    "names the request that can be declared lost",
+    "REASON": "new_attempt costs the full loss again, so it needs a reason in words",
     "INTERNAL": "the step failed; the cause is withheld because it could quote the data",
 }
 """Code -> fixed text of every refusal inside the retailer's walls."""

@@ -36,6 +36,7 @@ UNKNOWN: Final = "unknown"
 CONTACT: Final = "contact"
 MAX_RELEASED_CELLS: Final = 10**6
 MAX_AXES: Final = 24
+MAX_TABLES: Final = 1000
 MAX_LEVEL_TEXT: Final = 64
 MAX_CROSS_CELLS: Final = 2**24
 MAX_JSON_CELLS: Final = 2**18
@@ -143,9 +144,10 @@ class Inquiry:
     quoted: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.axes) > MAX_AXES:
+        if len(self.axes) > MAX_AXES or len(self.specs) > MAX_TABLES:
             raise InquiryError(
-                f"an inquiry has at most {MAX_AXES} axes, got {len(self.axes)}; use fewer",
+                f"an inquiry has at most {MAX_AXES} axes and {MAX_TABLES:,} tables, got "
+                f"{len(self.axes)} and {len(self.specs):,}; use fewer",
                 code="DOMAIN_TOO_LARGE",
             )
         if not re.fullmatch(MATTER_NAME, self.name):
@@ -302,6 +304,8 @@ class Inquiry:
         Raises:
             InquiryError: no such file, not TOML, or a rule is broken.
         """
+        if not isinstance(path, (str, Path)):
+            raise InquiryError("an inquiry is loaded from a path; from a dictionary, use from_dict")
         path = Path(path)
         try:
             content = tomllib.loads(path.read_text(encoding="utf-8"))

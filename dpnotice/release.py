@@ -39,6 +39,9 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
+_Printable = Annotated[str, Field(pattern=r"^[ -~]{1,64}$")]
+
+
 class _NoiseFile(_Strict):
     law: Literal["discrete-laplace", "discrete-gaussian"]
     scale: Annotated[str, Field(max_length=32)]
@@ -72,7 +75,7 @@ class _Header(_Strict):
     attempt: Annotated[int, Field(ge=0, le=10**6)]
     date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
     ledger: _LedgerFile
-    versions: dict[str, Annotated[str, Field(max_length=64)]]
+    versions: Annotated[dict[_Printable, _Printable], Field(max_length=32)]
     tables: list[_TableFile]
     parts: list[_PartFile]
 
@@ -205,6 +208,8 @@ class Release:
         Raises:
             ReleaseError: no regular file, too large, or any rule of the format broken.
         """
+        if not isinstance(path, (str, Path)):
+            raise ReleaseError("a release is loaded from a path", code="FILE")
         path = Path(path)
         try:
             return cls.from_bytes(container.read_file(path))

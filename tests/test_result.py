@@ -120,7 +120,7 @@ def test_bounds_can_be_drawn() -> None:
 
 
 def test_the_sentence_states_the_summarys_numbers() -> None:
-    assert estimate().statement() == "The share: 74% (95% interval 72% to 76%)."
+    assert estimate().statement() == "The share is 74% (95% interval 72% to 76%)."
 
 
 def test_the_sentence_of_an_undetermined_share_says_that_it_cannot_be_estimated() -> None:
@@ -137,7 +137,7 @@ def test_a_hostile_segment_is_escaped_in_a_notebook() -> None:
 
 def test_a_notebook_shows_sentence_and_table() -> None:
     text = estimate()._repr_html_()
-    assert "The share: 74%" in text
+    assert "The share is 74%" in text
     assert "<table>" in text
 
 

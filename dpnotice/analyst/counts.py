@@ -171,6 +171,33 @@ def fit_counts(releases: tuple[Release, ...]) -> RetailerCounts:
     )
 
 
+def check_consistent(fit: RetailerCounts) -> RetailerCounts:
+    """Return a fit, or refuse tables that no true counts could have given.
+
+    Two answers by different column mappings are such, or a file that somebody made up.
+
+    The squared residuals over their noise variance sum to S with mean f, the cells less the
+    coefficients fitted. Laplace noise makes S heavier than chi-square; S > f + 30 sqrt(5 f) + 300
+    is less likely than one in 10^9 (a lone residual would be 17 s.d.).
+
+    Raises:
+        EstimateError: ``INCONSISTENT``.
+    """
+    squares = sum(
+        float(np.sum((noisy.counts - fit.marginal(names)) ** 2)) / noisy.noise.variance
+        for names, noisy in fit.tables
+    )
+    cells = sum(noisy.counts.size for _, noisy in fit.tables)
+    free = cells - sum(block.size for block in fit.theta.values())
+    if squares > free + 30 * math.sqrt(5 * max(0, free)) + 300:
+        raise EstimateError(
+            f"{fit.retailer}: its tables contradict each other by far more than their noise; if "
+            "there are several attempts, name only the one that is valid",
+            code="INCONSISTENT",
+        )
+    return fit
+
+
 def _patterns(names: Names) -> Iterator[Names]:
     """Every subset of the axes, in their order, smallest first."""
     for size in range(len(names) + 1):

@@ -109,7 +109,7 @@ class Digital:
 
     @property
     def total_cost_usd(self) -> float | None:
-        """Impressions bought at the price per thousand."""
+        """Impressions bought, at their mean where they are uncertain, at the price per thousand."""
         if self.cpm_usd is None:
             return None
         return centre(self.impressions) / 1000 * self.cpm_usd

@@ -11,6 +11,7 @@ import numpy as np
 
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.rates import Quantity, Sampling, axes_of, check_fraction, check_text
+from dpnotice.analyst.vehicle import check_price, check_source
 from dpnotice.errors import PlanError
 from dpnotice.inquiry import CONTACT, Axis
 
@@ -69,10 +70,13 @@ class Direct:
         for field in rates:
             kept = check_fraction(getattr(self, field), f"{self.retailer}: {field}")
             object.__setattr__(self, field, kept)
-        price = self.unit_cost_usd
-        number = isinstance(price, (int, float)) and not isinstance(price, bool)
-        if price is not None and not (number and 0 <= price < np.inf):
-            raise PlanError(f"{self.retailer}: unit_cost_usd must be 0 or more, got {price!r}")
+        if self.mode == "email_then_post" and self.unit_cost_usd is not None:
+            raise PlanError(
+                f"{self.retailer}: one unit_cost_usd cannot price e-mails and the letters after "
+                "bounces alike; leave it out, and the cost is not given"
+            )
+        check_price(self.unit_cost_usd, f"{self.retailer}: unit_cost_usd")
+        check_source(source=self.source, as_of=self.as_of, field=self.retailer)
 
     @property
     def name(self) -> str:
@@ -126,5 +130,5 @@ def _contact(sampling: Sampling) -> Axis:
 
 
 def _check_choice(value: object, choices: tuple[str, ...], field: str) -> None:
-    if value not in choices:
+    if not isinstance(value, str) or value not in choices:
         raise PlanError(f"{field} must be one of {', '.join(choices)}, got {value!r}")

@@ -86,7 +86,10 @@ class Exposed:
         low = self._ends(buyers, np.maximum(sent[0], seen[0]), best, groups)
         high = self._ends(buyers, np.minimum(1.0, sent[1] + seen[1]), best, groups)
         media = [self._ends(buyers, part, most, groups) for part in seen]
-        return _outer(low, high), _outer(*media)
+        by_cell = self.reach()  # several retailers: the reached may be the same, cell by cell
+        low, high = np.minimum(_low(low), _low(by_cell)), np.maximum(_high(high), _high(by_cell))
+        published = np.minimum(_low(media[0]), _low(self.media_reach()))
+        return np.stack([low, high], axis=1), np.stack([published, _high(media[1])], axis=1)
 
     def exposures(self) -> tuple[Floats, Floats]:
         """Mean exposures per buyer of the first retailer: all notices, and published ones."""
@@ -124,11 +127,12 @@ class Exposed:
         return np.stack([low, np.maximum(low, high)], axis=1)
 
 
-def _outer(low: Floats, high: Floats) -> Floats:
-    """Return the low end of one and the high end of the other, (draws, 2)."""
-    first = low if low.ndim == 1 else low[:, 0]
-    last = high if high.ndim == 1 else high[:, 1]
-    return np.stack([first, last], axis=1)
+def _low(ends: Floats) -> Floats:
+    return ends if ends.ndim == 1 else ends[:, 0]
+
+
+def _high(ends: Floats) -> Floats:
+    return ends if ends.ndim == 1 else ends[:, 1]
 
 
 def grid(

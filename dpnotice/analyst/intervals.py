@@ -41,7 +41,7 @@ def check_level(level: float) -> float:
         EstimateError: with the value and the remedy.
     """
     number = isinstance(level, (int, float)) and not isinstance(level, bool)
-    if not number or not 0 < float(level) < 1:
+    if not number or not 0 < level < 1:
         raise EstimateError(f"level must be a fraction between 0 and 1, got {level!r}; try 0.95")
     return float(level)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from dpnotice.analyst.counts import Names, RetailerCounts, fit_counts
+from dpnotice.analyst.counts import Names, RetailerCounts, check_consistent, fit_counts
 from dpnotice.analyst.intervals import Counted, Floats, check_level, count_interval, fieller
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.overlap import share_bounds, simultaneous_low, union_interval
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dpnotice.reporting import Axes
 
 LEVEL: Final = 0.95
+KNOWN_BUYERS: Final = "known buyers"
 _DRAWS: Final = 20_000
 _SEED: Final = 0
 _MOST_SETS: Final = 5
@@ -68,7 +69,7 @@ def estimate_class(
     beyond = Beyond(outside=outside, users_per_buyer=users_per_buyer)
     return ClassEstimate(
         inquiry=checked[0].inquiry,
-        retailers=tuple(fit_counts(tuple(group)) for _, group in by_retailer),
+        retailers=tuple(check_consistent(fit_counts(tuple(g))) for _, g in by_retailer),
         losses=tuple(
             f"{r.retailer}: {r.inquiry.loss.measure} {r.inquiry.loss.value}" for r in checked
         ),
@@ -103,7 +104,11 @@ class ClassEstimate:
     @property
     def population(self) -> str:
         """``"class members"``, or ``"known buyers"`` where nothing is said of the others."""
-        return "class members" if self.beyond.stated else "known buyers"
+        return "class members" if self.beyond.stated else KNOWN_BUYERS
+
+    def _population_of(self, where: Mapping[str, object]) -> str:
+        """Contact is a retailer's knowledge: of members in nobody's records there is none."""
+        return KNOWN_BUYERS if CONTACT in where else self.population
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -123,7 +128,7 @@ class ClassEstimate:
         return self.count(level=level)
 
     def count(self, *, level: float = LEVEL, **where: object) -> Estimate:
-        """Return the number of members in a part of the class.
+        """Return the number of members in a part of the class; with `contact`, of known buyers.
 
         Args:
             level: confidence, a fraction.
@@ -136,11 +141,12 @@ class ClassEstimate:
         names, weights = self._indicator(where)
         found = [retailer.query(names, weights) for retailer in self.retailers]
         estimate, lower, upper = union_interval(found, level)
-        if self.beyond.stated:
+        population = self._population_of(where)
+        if population != KNOWN_BUYERS:
             estimate, lower, upper = self._scaled(found, level)
         note = _BOUNDS_NOTE if estimate is None else ""
         return Estimate(
-            quantity=f"number of {self.population}",
+            quantity=f"number of {population}",
             segment=_segment(where),
             estimate=estimate,
             lower=lower,
@@ -180,7 +186,7 @@ class ClassEstimate:
             lower, upper = share_bounds(parts, wholes, level, free=CONTACT in where)
             estimate, note = None, _BOUNDS_NOTE
         return Estimate(
-            quantity=f"share of {self.population}",
+            quantity=f"share of {self._population_of(where)}",
             segment=_segment(where),
             estimate=estimate,
             lower=lower,
@@ -333,7 +339,9 @@ class ClassEstimate:
 
     def _ordered(self, names: Iterable[str]) -> Names:
         names = tuple(names)
-        if any(name not in tuple(self.axes) for name in names) or len(set(names)) < len(names):
+        if any(not isinstance(name, str) or name not in self.axes for name in names) or len(
+            set(names)
+        ) < len(names):
             raise EstimateError(
                 f"{list(names)} must be different axes of the inquiry; "
                 f"they are {', '.join(self.axes)}"
@@ -349,7 +357,8 @@ class ClassEstimate:
             listed = isinstance(given, Collection) and not isinstance(given, str)
             asked = list(given) if listed else [given]  # type: ignore[call-overload]  # just checked
             levels = self.axes[name].levels
-            if not asked or any(level not in levels for level in asked):
+            known = all(isinstance(level, str) and level in levels for level in asked)
+            if not asked or not known:
                 raise EstimateError(
                     f"{name}={given!r} must name levels of that axis: {', '.join(levels)}"
                 )

@@ -5,6 +5,7 @@ those of known buyers. No source gives these numbers a default.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from dpnotice.analyst.rates import (
     describe,
 )
 from dpnotice.errors import EstimateError
+
+_MOST_OUTSIDE: Final = 0.999
+_MOST_USERS: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +94,9 @@ class Beyond:
         h = plain.sample(
             1.0 if self.users_per_buyer is None else self.users_per_buyer, "users_per_buyer"
         )
+        if np.max(theta) > _MOST_OUTSIDE or not np.max(h) < _MOST_USERS:
+            raise EstimateError(
+                "outside may reach 1, or users_per_buyer is beyond reason, so the class has no "
+                f"size; got {describe(self.outside)} and {describe(self.users_per_buyer)}"
+            )
         return theta, np.maximum(h, 1.0)

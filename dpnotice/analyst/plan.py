@@ -57,8 +57,7 @@ class NoticePlan:
         names = [notice.name for notice in self.notices]
         if len(set(names)) < len(names):
             raise PlanError(f"{self.name}: each notice needs a name of its own; rename one")
-        check_signed(self.dependence, f"{self.name}: dependence")
-        check_plain(self.dependence, f"{self.name}: dependence")
+        check_plain(check_signed(self.dependence, f"{self.name}: dependence"), "dependence")
 
     @property
     def media(self) -> tuple[Vehicle, ...]:
@@ -161,8 +160,8 @@ def _ends(counted: list[Counted], level: float) -> tuple[list[float], list[float
 def _check_channels(notice: Direct, contact: Axis) -> None:
     if not notice.usable(contact).any():
         raise PlanError(
-            f"{notice.name}: no contact level names {' or '.join(notice.channels)}, so nobody could "
-            f"be sent anything; the levels are {', '.join(contact.levels)}"
+            f"{notice.name}: no contact level names {' or '.join(notice.channels)}, so nobody "
+            f"could be sent anything; the levels are {', '.join(contact.levels)}"
         )
 
 

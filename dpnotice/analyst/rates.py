@@ -226,7 +226,7 @@ class Sampling:
     seed: int
 
     def __post_init__(self) -> None:
-        whole = isinstance(self.draws, int) and isinstance(self.seed, int)
+        whole = all(type(number) is int for number in (self.draws, self.seed))
         if not whole or not 1 <= self.draws <= MAX_DRAWS or self.seed < 0:
             raise PlanError(
                 f"draws must be a whole number from 1 to {MAX_DRAWS:,} and seed one from 0, "
@@ -256,7 +256,9 @@ class Sampling:
         if _is_frame(value):
             return self._by_axes(value, label)[np.newaxis]
         if isinstance(value, Law):
-            drawn = np.asarray(value.rvs(self.draws, self.stream(label)), dtype=np.float64)
+            drawn = np.asarray(
+                value.rvs(size=self.draws, random_state=self.stream(label)), dtype=np.float64
+            )
             return drawn.reshape(self.draws, *ones)
         return np.full((1, *ones), float(value))
 
@@ -332,9 +334,13 @@ def _is_frame(value: object) -> bool:
 def _number(value: object, field: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         raise PlanError(f"{field} must be a number, got {value!r}")
-    if not math.isfinite(value):
-        raise PlanError(f"{field} must be a finite number, got {value!r}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise PlanError(f"{field} must be a finite number, got {number!r}")
+    return number
 
 
 def _checked(value: Quantity, field: str, ends: tuple[float, float], rule: str) -> Quantity:
@@ -344,7 +350,7 @@ def _checked(value: Quantity, field: str, ends: tuple[float, float], rule: str) 
         _check_frame(value, field)
         low, high = float(value.iloc[:, -1].min()), float(value.iloc[:, -1].max())
     elif isinstance(value, Law):
-        low, high = map(float, value.support())
+        low, high = _support(value, field)
     else:
         low = high = _number(value, field)
     if not (low >= ends[0] and high <= ends[1]):
@@ -354,6 +360,17 @@ def _checked(value: Quantity, field: str, ends: tuple[float, float], rule: str) 
             f"{field} must be {rule}, got {shown}; " + (f"p{slip}" if slip else "correct it")
         )
     return value
+
+
+def _support(law: Law, field: str) -> tuple[float, float]:
+    try:
+        low, high = map(float, law.support())
+    except (TypeError, ValueError):
+        raise PlanError(
+            f"{field} must be a law of one number with its parameters, such as "
+            "scipy.stats.beta(2, 8)"
+        ) from None
+    return low, high
 
 
 def _check_frame(frame: Any, field: str) -> None:

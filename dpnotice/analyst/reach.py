@@ -13,6 +13,7 @@ import numpy as np
 from dpnotice.analyst.exposed import Exposed, grid, lay
 from dpnotice.analyst.intervals import Floats, check_level
 from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling, describe
 from dpnotice.errors import EstimateError, PlanError
@@ -206,7 +207,7 @@ class ReachEstimate:
         return tables.html(self.summary(), self.statement(), self.assumptions)
 
     def _by(self, axis: str, level: float) -> list[Estimate]:
-        if axis not in self.members.axes:
+        if not isinstance(axis, str) or axis not in self.members.axes:
             raise EstimateError(
                 f"{axis!r} is no axis of the inquiry; they are {', '.join(self.members.axes)}"
             )
@@ -218,8 +219,10 @@ class ReachEstimate:
         for number, name in enumerate(self.members.axes[axis].levels):
             cells = exposed.only(level_of == number, whole_groups=axis != CONTACT)
             size = self.members.count(level=LEVEL, **{axis: name})
-            parts = cells.reach(), cells.media_reach()
-            drawn = _realised(self.members.beyond.of_everyone(*parts, sampling), sampling, size)
+            # Of members in nobody's records no contact is known: within contact, known buyers.
+            beyond = Beyond() if axis == CONTACT else self.members.beyond
+            drawn = beyond.of_everyone(cells.reach(), cells.media_reach(), sampling)
+            drawn = _realised(drawn, sampling, size)
             # Few draws of a small segment hold no buyers; they say nothing of its reach.
             told = np.isfinite(drawn).reshape(len(drawn), -1).all(axis=1)
             found = _estimate if self._separate(axis, name) and told.any() else _blurred

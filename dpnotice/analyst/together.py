@@ -25,7 +25,9 @@ def load_releases(source: str | Path | Iterable[str | Path]) -> tuple[Release, .
     Raises:
         ReleaseError: nothing matches, a file is bad, or two of them do not fit.
     """
-    given = [source] if isinstance(source, (str, Path)) else list(source)
+    given = [source] if isinstance(source, (str, Path)) else source
+    if not isinstance(given, (list, tuple)) or not all(isinstance(p, (str, Path)) for p in given):
+        raise ReleaseError("name releases by a glob, a path or a list of paths", code="FILE")
     paths = [path for item in given for path in _matching(item)]
     if not paths:
         raise ReleaseError("no release file was named; give a glob or paths", code="FILE")
@@ -56,12 +58,16 @@ def together(releases: Iterable[Release]) -> tuple[Release, ...]:
         ReleaseError: ``DUPLICATE_RELEASE``, ``CONFLICTING_RELEASE``, ``CLASS_MISMATCH`` or
             ``DOMAIN_MISMATCH``.
     """
-    ordered = tuple(releases) if isinstance(releases, Iterable) else ()
+    try:
+        ordered = tuple(releases)
+    except TypeError:
+        ordered = ()
     if not ordered or not all(isinstance(release, Release) for release in ordered):
         raise ReleaseError("give at least one release, as loaded by load_releases", code="FILE")
-    ordered = tuple(sorted(ordered, key=lambda r: (r.retailer, r.attempt, r.inquiry.digest)))
+    ordered = tuple(sorted(ordered, key=_place))
     for before, after in pairwise(ordered):
         _check_repeat(before, after)
+        _check_spelling(before.retailer, after.retailer)
         _check_same_class(before.inquiry, after.inquiry)
     return ordered
 
@@ -77,6 +83,14 @@ def _check_repeat(before: Release, after: Release) -> None:
         raise ReleaseError(
             f"{before.retailer!a} appears with two different answers to one request; "
             "ask which one is genuine",
+            code="CONFLICTING_RELEASE",
+        )
+
+
+def _check_spelling(one: str, other: str) -> None:
+    if one != other and one.casefold() == other.casefold():
+        raise ReleaseError(
+            f"{one!a} and {other!a} differ in case only: one retailer would count twice",
             code="CONFLICTING_RELEASE",
         )
 
@@ -103,3 +117,7 @@ def _check_same_class(one: Inquiry, other: Inquiry) -> None:
 
 def _axes_text(inquiry: Inquiry) -> str:
     return "; ".join(f"{axis.name}: {', '.join(axis.levels)}" for axis in inquiry.axes.values())
+
+
+def _place(release: Release) -> tuple[str, str, int, str]:
+    return release.retailer.casefold(), release.retailer, release.attempt, release.inquiry.digest

@@ -5,7 +5,7 @@ In: a vehicle's figures. Out: `Exposure`, checked figures, the axes by which the
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.rates import (
@@ -14,8 +14,11 @@ from dpnotice.analyst.rates import (
     axes_of,
     check_positive,
     check_target,
+    check_text,
 )
 from dpnotice.errors import PlanError
+
+_MOST_DOLLARS: Final = 1e15
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +74,30 @@ def varying_axes(vehicle: Any, *figures: Quantity) -> tuple[str, ...]:
 def check_common(vehicle: Any) -> None:
     """Check what all vehicles share: price, universe, target."""
     for field in ("cost_usd", "cpm_usd"):
-        price = getattr(vehicle, field, None)
-        if price is not None and (
-            isinstance(price, bool)
-            or not isinstance(price, (int, float))
-            or not 0 <= price < float("inf")
-        ):
-            raise PlanError(f"{vehicle.name}: {field} must be 0 or more dollars, got {price!r}")
+        check_price(getattr(vehicle, field, None), f"{vehicle.name}: {field}")
+    check_source(source=vehicle.source, as_of=vehicle.as_of, field=vehicle.name)
     if vehicle.universe is not None:
         keep(vehicle, "universe", check_positive)
     check_target(vehicle.target, f"{vehicle.name}: target")
+
+
+def check_price(value: float | None, field: str) -> None:
+    """Refuse a price that is not 0 or more dollars; None stands for not given.
+
+    Raises:
+        PlanError: naming the field and the value.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is not None and not (number and 0 <= value < _MOST_DOLLARS):
+        raise PlanError(f"{field} must be 0 or more dollars, got {value!r}; correct it")
+
+
+def check_source(*, source: object, as_of: object, field: str) -> None:
+    """Refuse a source or date that is no line of text; None stands for not given.
+
+    Raises:
+        PlanError: naming the notice.
+    """
+    for value in (source, as_of):
+        if value is not None:
+            check_text(value, f"{field}: source and as_of")

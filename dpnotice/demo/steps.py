@@ -233,12 +233,8 @@ def _page(
     pictures: dict[str, str],
 ) -> str:
     truth = pd.DataFrame([finding.row() for finding in findings])
-    inquiry = members.inquiry
     sections = [
-        Section(
-            title="The question",
-            lines=[_question(inquiry), GLOSSARY],
-        ),
+        Section(title="The question", lines=[_question(members.inquiry), GLOSSARY]),
         Section(
             title="The plans, and what handing over the names would disclose",
             lines=[estimate.statement() for estimate in compared.estimates],

@@ -14,6 +14,8 @@ from dpnotice.reporting import wording
 if TYPE_CHECKING:
     import pandas as pd
 
+MOST_ROWS: Final = 200
+"""Rows shown as HTML; the rest is named, and stands in the frame."""
 _UNITS: Final = {
     "reach": "fraction",
     "lower": "fraction",
@@ -65,6 +67,8 @@ def html(data: "pd.DataFrame", sentence: str, assumptions: Sequence[str] = ()) -
 
 def table(data: "pd.DataFrame") -> str:
     """Return a frame as an escaped HTML table, numbers worded for people."""
+    more = len(data) - MOST_ROWS
+    data = data.head(MOST_ROWS)
     units = list(data["unit"]) if "unit" in data else [""] * len(data)
     head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in data.columns)
     body = "".join(
@@ -76,7 +80,8 @@ def table(data: "pd.DataFrame") -> str:
         + "</tr>"
         for row, unit in zip(data.itertuples(index=False, name=None), units, strict=True)
     )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    note = f"<p>and {more:,} more rows, in the frame</p>" if more > 0 else ""
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{note}"
 
 
 def preformatted(text: str) -> str:

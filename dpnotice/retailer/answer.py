@@ -59,19 +59,26 @@ def answer(
         LedgerError: the budget does not allow it, or its file is not sound; nothing was drawn.
     """
     failure: BaseException
+    begun: list[str] = []
+
+    def step(name: str) -> None:
+        begun.append(name)
+        if progress is not None:
+            progress(name)
+
     try:
         _check_kinds(inquiry, purchases, ledger)
-        name, show = _checked(retailer), progress or (lambda _step: None)
-        return _answer(inquiry, purchases, name, ledger, new_attempt, show)
+        _check_reason(new_attempt)
+        return _answer(inquiry, purchases, _checked(retailer), ledger, new_attempt, step)
     except DpnoticeError as refusal:
         failure = refusal
     except Exception as refusal:  # noqa: BLE001 -- an engine's error may quote the data
         _log.error("answer stopped: %s", type(refusal).__name__)
         traceback.clear_frames(refusal.__traceback__)
-        failure = PurchasesError(_code(refusal))
+        failure = PurchasesError("DEBITED" if "draw" in begun else _code(refusal))
     except BaseException as stop:  # noqa: BLE001 -- an interruption's frames hold exact counts
         traceback.clear_frames(stop.__traceback__)
-        failure = type(stop)(*stop.args)
+        failure = stop
     failure.__context__ = failure.__cause__ = None  # what went before could quote the data
     raise failure.with_traceback(None)
 
@@ -154,6 +161,11 @@ def _check_kinds(inquiry: object, purchases: object, ledger: object) -> None:
     for field, (given, kind) in (kinds | {"ledger": (ledger, Ledger)}).items():
         if not isinstance(given, kind):
             raise PurchasesError("ARGUMENT", field=field)
+
+
+def _check_reason(new_attempt: object) -> None:
+    if new_attempt is not None and not (isinstance(new_attempt, str) and new_attempt.strip()):
+        raise PurchasesError("REASON", field="new_attempt")
 
 
 def _checked(retailer: str) -> str:

@@ -99,10 +99,8 @@ class Ledger:
                 f"{path.name!a} exists and is never replaced; open it, or name another file",
                 code="LEDGER_EXISTS",
             ) from None
-        except OSError as refusal:
-            raise LedgerError(
-                f"cannot create the file: {refusal.strerror}", code="LEDGER_WRITE"
-            ) from None
+        except (OSError, ValueError) as refusal:
+            raise LedgerError(f"cannot create the file: {refusal}", code="LEDGER_WRITE") from None
         body = json.dumps({"cap": str(loss.value), "measure": loss.measure}).encode()
         with chain.connected(path) as connection, chain.writing(connection):
             chain.lay(connection)

@@ -11,15 +11,19 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
+from datetime import date
+from numbers import Integral
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
+from uuid import UUID
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import ibis
 import ibis.expr.datatypes as dt
 from ibis.backends import BaseBackend
 from ibis.common.exceptions import IbisError
+from ibis.expr.operations import InMemoryTable
 from ibis.expr.types import Table
 
 from dpnotice.errors import PurchasesError
@@ -75,7 +79,7 @@ class Purchases:
             if not isinstance(column, str) or not column:
                 raise PurchasesError("MAPPING", field=field)
         object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
-        if self.ids not in IDS_RULES:
+        if not isinstance(self.ids, str) or self.ids not in IDS_RULES:
             raise PurchasesError("IDS_RULE", field="ids")
         if self.timezone is not None:
             _check_zone(self.timezone)
@@ -122,6 +126,8 @@ def _engine_of(table: Table) -> BaseBackend:
         engine = table.get_backend()
     except IbisError:
         raise PurchasesError("SOURCE_TYPE", field="source") from None
+    if table.op().find(InMemoryTable):  # types guessed from everybody's values: pass the frame
+        raise PurchasesError("SOURCE_TYPE", field="source")
     if engine.name not in ENGINES:
         raise PurchasesError("ENGINE", field="source")
     return engine
@@ -202,7 +208,7 @@ def _as_arrow(purchases: Purchases) -> Any:
     elif hasattr(frame, "to_arrow"):
         table = frame.select(wanted).to_arrow()
     else:
-        table = pa.Table.from_pandas(frame[wanted], preserve_index=False)
+        table = pa.table({name: _column(frame[name], name == purchases.date) for name in wanted})
     for place, field in enumerate(table.schema):
         kind = field.type
         if pa.types.is_null(kind):  # a column without a value has no type of its own
@@ -212,6 +218,29 @@ def _as_arrow(purchases: Purchases) -> Any:
         if kind != field.type:
             table = table.set_column(place, field.name, table[field.name].cast(kind, safe=False))
     return table
+
+
+def _column(values: Any, is_date: bool) -> Any:  # noqa: FBT001 -- which fixed rule applies
+    """Return a pandas column as Arrow; objects value by value, by a rule that sees no other row.
+
+    Inferring one type for a column of objects would look at everybody's values. So an object is a
+    day if it is a `date` without a time, and a text if it is text, a whole number, a truth value
+    or a UUID; anything else is null.
+    """
+    import pyarrow as pa  # noqa: PLC0415 -- only for frames
+
+    if values.dtype != object:
+        return pa.Array.from_pandas(values)
+    if is_date:
+        days = [value if type(value) is date else None for value in values]
+        return pa.array(days, type=pa.date32())
+    return pa.array([_text(value) for value in values], type=pa.string())
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, (str, Integral, UUID)) else None
 
 
 def _paths(source: object) -> list[str]:

@@ -110,7 +110,11 @@ def test_with_several_retailers_there_is_no_single_reach() -> None:
 
 def test_a_target_adds_the_chance_of_meeting_it() -> None:
     result = compared(reach_at_least=0.7)
-    assert result.to_frame().columns.tolist() == [*COLUMNS, "probability_at_least"]
+    assert result.to_frame().columns.tolist() == [
+        *COLUMNS,
+        "probability_at_least",
+        "probability_at_least_upper",
+    ]
     expected = [estimate.probability_at_least(0.7) for estimate in result.estimates]
     assert result.to_frame()["probability_at_least"].tolist() == expected
 

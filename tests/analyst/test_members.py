@@ -657,3 +657,18 @@ def test_the_picture_can_be_of_one_axis() -> None:
 def test_a_picture_of_no_axis_of_the_inquiry_is_refused() -> None:
     with pytest.raises(EstimateError, match="must be different axes of the inquiry"):
         ONE.plot_data(by="zip")
+
+
+def test_contact_is_said_of_known_buyers_even_where_others_are_stated() -> None:
+    """Nobody holds an address of members in nobody's records."""
+    stated, plain = exact(outside=0.4, users_per_buyer=1.5), exact()
+    assert stated.share(contact="email") == plain.share(contact="email")
+    assert stated.count(contact="email") == plain.count(contact="email")
+    assert "known buyers" in stated.share(contact="email").statement()
+
+
+def test_answers_that_contradict_each_other_are_refused_by_retailer() -> None:
+    """A second attempt after a wrong mapping is no second measurement of the same counts."""
+    empty = {of: np.zeros_like(np.asarray(counts)) for of, counts in COUNTS.items()}
+    with pytest.raises(EstimateError, match=r"INCONSISTENT: sephora: .* name only the one"):
+        estimate_class([release(), release(counts=empty, attempt=1)])

@@ -390,10 +390,11 @@ def test_a_segment_near_zero_is_named_as_not_separately_estimable() -> None:
     assert frame.loc["NY", "note"] == ""
 
 
-def noiseless(cells: Any, scale: float) -> Release:
+def noiseless(cells: Any, scale: float, retailer: str = "sephora") -> Release:
     """A release whose noise happened to be zero everywhere."""
     asked = wen()
-    return releases.release(asked, {of: marginal(asked, cells, of) for of in asked.tables}, scale)
+    counts = {of: marginal(asked, cells, of) for of in asked.tables}
+    return releases.release(asked, counts, scale, retailer=retailer)
 
 
 def test_a_segment_just_above_the_threshold_has_finite_ends() -> None:
@@ -649,3 +650,17 @@ def test_figures_without_a_source_are_named_among_the_assumptions() -> None:
 def test_dependence_is_among_the_assumptions_of_several_vehicles_only() -> None:
     assert any("dependence" in line for line in reached(media(), uncertain("B")).assumptions)
     assert not any("dependence" in line for line in reached(media()).assumptions)
+
+
+@pytest.mark.parametrize("number", [2, 3, 5])
+def test_the_widest_bounds_hold_where_all_retailers_know_the_same_reached_persons(
+    number: int,
+) -> None:
+    """The same n persons have e-mail at every retailer, n others at each have nothing."""
+    cells = [[20_000, 0, 0, 20_000, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 0]]
+    names = [f"shop-{i}" for i in range(number)]
+    members = dn.estimate_class([noiseless(cells, 4.0, retailer=name) for name in names])
+    notices = [direct(name, delivered=1.0) for name in names]
+    got = reached(*notices, members=members)
+    assert got.bounds[0] <= 1 / (number + 1) + 0.01
+    assert got.bounds[0] <= got.interval()[0] + 0.01

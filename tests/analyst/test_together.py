@@ -148,7 +148,7 @@ def test_other_axes_are_refused_with_the_levels_of_both(axes: dict[str, list[str
     assert refusal.code == "DOMAIN_MISMATCH"
     assert "state: CA, NY, unknown; age: 18-24, unknown against " in str(refusal)
     assert f"state: {', '.join(axes['state'])}, unknown" in str(refusal)
-    assert str(refusal).endswith("a crosswalk is needed")
+    assert str(refusal).endswith("ask for answers to one inquiry")
 
 
 @pytest.mark.parametrize(
@@ -201,10 +201,21 @@ def test_an_altered_file_is_refused(folder: Path) -> None:
         load_releases(f"{folder}/*.release")
 
 
-@pytest.mark.parametrize("source", ["*.none", "none.release", ""])
+@pytest.mark.parametrize("source", ["none.release", ""])
 def test_nothing_found_is_refused_with_the_remedy(folder: Path, source: str) -> None:
     with pytest.raises(ReleaseError, match=r"FILE: .* is not a readable file.*check the name"):
         load_releases(f"{folder}/{source}")
+
+
+def test_a_pattern_that_matches_nothing_is_refused(folder: Path) -> None:
+    with pytest.raises(ReleaseError, match=r"no file matches .*; check the pattern"):
+        load_releases(f"{folder}/*.none")
+
+
+@pytest.mark.parametrize("source", [None, True, [None], [b"x"]])
+def test_what_is_no_path_is_refused(source: object) -> None:
+    with pytest.raises(ReleaseError, match="by a glob, a path or a list of paths"):
+        load_releases(source)
 
 
 def test_nothing_named_is_refused() -> None:

@@ -15,7 +15,6 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -235,16 +234,6 @@ def mis_encoded(folder: Path) -> Path:
     return folder / "bad.csv"
 
 
-def mixed(_folder: Path) -> object:
-    ids = pd.Series([ID, 2, EMAIL.encode()], dtype=object)
-    return frame().to_pandas().assign(id=ids)
-
-
-def dates(_folder: Path) -> object:
-    days = pd.Series([date(2020, 3, 1), EMAIL, ID], dtype=object)
-    return frame().to_pandas().assign(day=days)
-
-
 def named(folder: Path) -> Path:
     return folder / f"{ID}-{EMAIL}.parquet"
 
@@ -252,8 +241,6 @@ def named(folder: Path) -> Path:
 BAD: dict[str, Callable[[Path], Any]] = {
     "ragged": ragged,
     "mis-encoded": mis_encoded,
-    "mixed pandas ids": mixed,
-    "mixed pandas dates": dates,
     "a path with a name": named,
 }
 

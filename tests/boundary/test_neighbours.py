@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv
@@ -297,3 +298,42 @@ def test_the_only_buyer_with_a_level_can_be_removed(column: str) -> None:
     both = frame(pair).to_pandas().astype(object)
     both.loc[1, column] = None
     assert exact(both.iloc[1:])[()] == exact(both)[()] - 1
+
+
+# --- columns of objects, whose types nobody declared ------------------------------------------
+def objects(ids: list[Any], days: list[Any]) -> pd.DataFrame:
+    plain = {"sku": "p", "st": "CA", "age": "old"}
+    ids_column, days_column = pd.Series(ids, dtype=object), pd.Series(days, dtype=object)
+    return pd.DataFrame({"id": ids_column, "day": days_column, **plain})
+
+
+ODD = {
+    "a time with a zone": datetime(2020, 12, 6, tzinfo=UTC),
+    "a time without one": datetime(2020, 12, 6, 12),  # noqa: DTZ001 -- the point
+    "a text": "2020-12-06",
+    "a number": 7,
+    "nothing": None,
+    "a day": date(2020, 12, 6),
+}
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("odd", ODD)
+def test_one_buyers_odd_object_moves_nobody_else(odd: str, *, first: bool) -> None:
+    ids, days = [str(n) for n in range(20)], [date(2020, 12, 5)] * 20
+    place = 0 if first else 20
+    more = (
+        [*ids[:place], "new", *ids[place:]],
+        [*days[:place], ODD[odd], *days[place:]],
+    )
+    before, after = exact(objects(ids, days), asked=DECEMBER), exact(objects(*more), asked=DECEMBER)
+    assert max(np.abs(before[of] - after[of]).sum() for of in before) <= 1
+
+
+@pytest.mark.parametrize("odd", [7, "7", None, 1.5, True, b"x"])
+def test_one_buyers_odd_id_moves_nobody_else(odd: object) -> None:
+    ids: list[Any] = [f"n{n}" for n in range(20)]
+    days = [date(2020, 12, 5)] * 21
+    before = exact(objects(ids, days[:20]), asked=DECEMBER)
+    after = exact(objects([*ids, odd], days), asked=DECEMBER)
+    assert max(np.abs(before[of] - after[of]).sum() for of in before) <= 1

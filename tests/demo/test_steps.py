@@ -213,7 +213,7 @@ def test_nothing_prints_as_no_number(first: Ran) -> None:
 
 
 def test_the_page_opens_with_all_its_parts(page: Cells) -> None:
-    assert (page.tags.count("h1"), page.tags.count("h2"), page.tags.count("svg")) == (1, 4, 3)
+    assert (page.tags.count("h1"), page.tags.count("h2"), page.tags.count("svg")) == (1, 5, 3)
 
 
 def test_the_page_points_to_nothing_outside_itself(page: Cells) -> None:

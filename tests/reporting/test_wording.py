@@ -177,12 +177,12 @@ def test_a_table_leaves_the_point_empty_where_there_are_only_bounds() -> None:
 
 def test_an_estimate_reads_as_one_sentence() -> None:
     text = wording.estimate_sentence(fraction(quantity="share", segment="contact post"))
-    assert text == "The share (contact post): 74% (95% interval 72% to 76%)."
+    assert text == "The share (contact post) is 74% (95% interval 72% to 76%)."
 
 
 def test_an_estimate_without_a_point_speaks_of_bounds() -> None:
     text = wording.estimate_sentence(fraction(estimate=None))
-    assert text == "The share: between the bounds 72% to 76% (95% confidence)."
+    assert text == "The share is between 72% and 76% (95% confidence)."
 
 
 @pytest.mark.parametrize("level", [0.995, 0.999, 0.9999])
@@ -338,4 +338,11 @@ def test_the_card_never_speaks_of_a_belief_of_one_hundred_percent() -> None:
     ],
 )
 def test_a_target_is_given_a_chance_and_no_verdict(chance: float, sentence: str) -> None:
-    assert wording.target_sentence(chance, 0.7) == sentence
+    assert wording.target_sentence(chance, chance, 0.7) == sentence
+
+
+def test_of_several_retailers_a_chance_lies_between_two() -> None:
+    assert wording.target_sentence(0.0, 0.97, 0.7) == (
+        "The chance that reach is at least 70% is between below 1% and 97%, depending on the "
+        "overlap between retailers; the data do not settle whether it would."
+    )

@@ -359,10 +359,6 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "float id": (lambda _: frame(id=[1.0, 2.0, 3.0]), "ID_TYPE"),
     "text date": (lambda _: frame(day=["2020-03-01"] * 3), "SCHEMA_TYPE"),
     "naive time": (lambda _: frame(day=pa.array([0] * 3, pa.timestamp("us"))), "TZ_REQUIRED"),
-    "mixed pandas ids": (
-        lambda _: frame().to_pandas().assign(id=pd.Series(["b1", 2, 3.5], dtype=object)),
-        "SOURCE_CORRUPT",
-    ),
 }
 
 
