@@ -12,7 +12,6 @@ from typing import Any
 
 import jupytext
 import nbformat
-from jupyter_client import AsyncKernelManager
 from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
@@ -23,8 +22,7 @@ TOLERANCE = 1e-6
 def executed(source: Path) -> nbformat.NotebookNode:
     """Return the notebook of a percent file with its outputs."""
     notebook = jupytext.read(source)
-    kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
-    NotebookClient(notebook, km=kernel, timeout=600).execute(cwd=str(HERE))
+    NotebookClient(notebook, timeout=600, kernel_name="python3").execute(cwd=str(HERE))
     return notebook
 
 

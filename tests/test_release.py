@@ -515,3 +515,20 @@ def test_bytes_that_would_not_be_written_again_are_refused(monkeypatch: pytest.M
     monkeypatch.setattr(Release, "to_bytes", lambda _self: b"other")
     with pytest.raises(ReleaseError, match="CANONICAL"):
         Release.from_bytes(GOOD)
+
+
+@pytest.mark.parametrize("path", [None, 3, b"x.release"])
+def test_a_release_is_loaded_from_a_path(path: Any) -> None:
+    with pytest.raises(ReleaseError, match="a release is loaded from a path"):
+        Release.load(path)
+
+
+@pytest.mark.parametrize("data", [None, "text", [1]])
+def test_a_release_is_read_from_bytes(data: Any) -> None:
+    with pytest.raises(ReleaseError, match="a release is read from bytes"):
+        Release.from_bytes(data)
+
+
+def test_a_release_shows_itself_in_one_line() -> None:
+    shown = Release.from_bytes(GOOD)
+    assert repr(shown).startswith(f"<Release of {shown.retailer}: {shown.inquiry.name}, epsilon")

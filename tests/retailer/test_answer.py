@@ -452,3 +452,27 @@ def test_the_log_of_a_refusal_names_no_value(
 def test_a_stored_answer_is_plain_text_and_numbers(ledger: Ledger) -> None:
     header = ask(ledger).to_dict()
     assert json.loads(json.dumps(header)) == header
+
+
+@pytest.mark.parametrize("field", ["inquiry", "purchases", "ledger"])
+def test_a_path_in_place_of_an_object_is_refused_by_name(ledger: Ledger, field: str) -> None:
+    given = {"inquiry": inquiry(), "purchases": purchases(None), "ledger": ledger} | {field: "path"}
+    with pytest.raises(PurchasesError, match=rf"ARGUMENT: .*not their paths \[{field}\]"):
+        answer(given["inquiry"], given["purchases"], retailer="shop", ledger=given["ledger"])
+
+
+@pytest.mark.parametrize("reason", ["", "  ", 0, False])
+def test_a_new_attempt_without_a_reason_costs_nothing(ledger: Ledger, reason: object) -> None:
+    assert refused(ledger, new_attempt=reason).code == "REASON"
+    assert ledger.remaining(inquiry(), "shop") == ledger.cap
+
+
+def test_a_failure_after_the_debit_says_that_the_loss_is_spent(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(mechanism, "draw", fail)
+    assert refused(ledger).code == "DEBITED"
+    assert ledger.remaining(inquiry(), "shop") < ledger.cap

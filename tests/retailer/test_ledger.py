@@ -514,3 +514,15 @@ def test_every_refusal_speaks_of_no_path(ledger: Ledger) -> None:
     with pytest.raises(LedgerError) as caught:
         Ledger.open(ledger.path)
     assert not re.search(re.escape(str(ledger.path.parent)), str(caught.value))
+
+
+def test_a_name_that_differs_in_case_only_is_refused(ledger: Ledger) -> None:
+    """Else a slip of the shift key would double the cap."""
+    paid(ledger)
+    ask = lambda: ledger.debit(inquiry(), "Shop", request="other", attempt=0)  # noqa: E731 -- one call
+    assert code(ask) == "ACCOUNT"
+
+
+def test_a_ledger_without_a_cap_is_refused_in_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(InquiryError, match="a ledger has one cap"):
+        Ledger.create(tmp_path / "b.ledger")

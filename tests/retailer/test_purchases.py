@@ -253,3 +253,19 @@ def test_an_ibis_table_with_a_missing_column_is_refused() -> None:
     engine = ibis.duckdb.connect()
     engine.raw_sql("CREATE TABLE s AS SELECT 'b1' id")
     assert refused(engine.table("s")).code == "SCHEMA_MISSING"
+
+
+def test_a_table_made_from_memory_is_refused() -> None:
+    """Its types were guessed from everybody's values; the frame itself is read by a fixed rule."""
+    memory = ibis.memtable({"id": ["a"], "sku": ["p"], "day": [date(2020, 3, 1)], "st": ["CA"]})
+    sales = Purchases(memory, buyer="id", product="sku", date="day", axes={"state": "st"})
+    with pytest.raises(PurchasesError, match="SOURCE_TYPE"), sales.opened():
+        pass
+
+
+def test_an_arrow_column_without_values_opens() -> None:
+    empty = pa.table({"id": ["a"], "sku": ["p"], "day": pa.nulls(1), "st": pa.nulls(1)})
+    sales = Purchases(empty, buyer="id", product="sku", date="day", axes={"state": "st"})
+    with sales.opened() as (table, _engine):
+        assert table.schema()["day"].is_date()
+        assert table.schema()["st"].is_string()
