@@ -144,7 +144,7 @@ def _release(
         date=date.today(),  # noqa: DTZ011 -- the retailer's own calendar day; no time leaves
         ledger_sequence=debit.sequence,
         ledger_head=debit.head,
-        versions={"dpnotice": __version__, **mechanism.LIBRARY},
+        versions={"dpnotice": __version__, **mechanism.VERSIONS},
     )
 
 

@@ -21,7 +21,7 @@ from dpnotice.release import NoisyTable
 from dpnotice.retailer.confidential import ConfidentialCounts
 
 dp.enable_features("contrib")
-LIBRARY: Final = {"opendp": version("opendp")}
+VERSIONS: Final = {"opendp": version("opendp")}
 _MOST_STEPS: Final = 64
 
 
