@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dpnotice import container
 from dpnotice.errors import InquiryError, ReleaseError
 from dpnotice.inquiry import MAX_JSON_CELLS, Inquiry
-from dpnotice.privacy import Noise, NoiseLaw
+from dpnotice.privacy import Noise, NoiseLaw, epsilon_of_rho, posterior
 from dpnotice.reporting import tables, wording
 
 if TYPE_CHECKING:
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 TABLES_PART: Final = "tables"
+CARD_PRIORS: Final = (0.1, 0.5)
+CARD_DELTA: Final = 1e-6
+"""What the privacy card tells: beliefs of 10% and 50% before, and the delta of a rho."""
 RETAILER_LENGTH: Final = 64
 RETAILER_NAME: Final = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
 """At most 64 characters, and no dot at an end or beside another."""
@@ -235,14 +238,21 @@ class Release:
         return wording.privacy_card(self._card_facts(left))
 
     def _card_facts(self, left: Decimal | None) -> dict[str, Any]:
+        loss = self.inquiry.loss
+        epsilon = float(loss.value)
+        if loss.measure == "rho":
+            epsilon = epsilon_of_rho(epsilon, CARD_DELTA)
         return {
             "retailer": self.retailer,
             "inquiry": self.inquiry.to_dict(),
             "digest": self.inquiry.digest,
             "date": self.date.isoformat(),
             "attempt": self.attempt,
-            "measure": self.inquiry.loss.measure,
-            "loss": str(self.inquiry.loss.value),
+            "measure": loss.measure,
+            "loss": str(loss.value),
+            "epsilon": epsilon,
+            "delta": CARD_DELTA,
+            "beliefs": [posterior(prior, epsilon) for prior in CARD_PRIORS],
             "left": None if left is None else str(left),
             "sha256": self.to_bytes()[-65:-1].decode(),
             "tables": [

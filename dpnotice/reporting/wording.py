@@ -14,6 +14,7 @@ UNDETERMINED: Final = "cannot be determined from this release"
 _SURE: Final = 0.01
 _OPEN: Final = 0.05
 _MOST_DIGITS: Final = 12
+_LARGEST_EXPONENT: Final = 700.0
 _DUST: Final = 1e-9
 _NORMAL_WIDTH: Final = 3.92
 """Width of a normal 95 % interval in s.d.: turns an interval into the s.d. that sets the step."""
@@ -230,26 +231,25 @@ def _promise(facts: Mapping[str, Any]) -> list[str]:
         "buyer is in the data at all, whatever else somebody knows.",
     ]
     if facts["measure"] == "epsilon":
-        epsilon = float(loss)
-        factor = math.ceil(100 * math.exp(epsilon)) / 100
-        tenth, half = (_at_most(_after(prior, epsilon)) for prior in (0.1, 0.5))
+        factor = math.ceil(100 * math.exp(min(facts["epsilon"], _LARGEST_EXPONENT))) / 100
+        tenth, half = map(_at_most, facts["beliefs"])
         lines += [
             f"Privacy loss: epsilon {loss}, all tables together. From this file nobody's odds that",
             f"a given person is a buyer change by more than a factor of {factor:,.2f}:",
             f"a belief of 10% to at most {tenth}, a belief of 50% to at most {half}.",
         ]
     else:
-        lines.append(f"Privacy loss: rho {loss} (zero-concentrated), all tables together.")
+        epsilon = math.ceil(100 * facts["epsilon"]) / 100
+        lines += [
+            f"Privacy loss: rho {loss} (zero-concentrated), all tables; epsilon {epsilon:.2f}",
+            f"but for a chance of {facts['delta']:g}.",
+        ]
     lines.append(
         "A person who bought at several retailers loses at most the sum over their releases."
     )
     if facts["left"] is not None:
         lines.append(f"Left in this retailer's account for the matter: {facts['left']}.")
     return lines
-
-
-def _after(prior: float, epsilon: float) -> float:
-    return 1 / (1 + math.exp(-epsilon) * (1 - prior) / prior)
 
 
 def _at_most(belief: float) -> str:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dpnotice.privacy import posterior
 from dpnotice.reporting import wording
 
 NO_NUMBER = re.compile(
@@ -61,7 +62,10 @@ def card_facts(**changes: object) -> dict[str, Any]:
         "sha256": "f" * 64,
         "tables": [{"of": [], "cells": 1, "sd": 5.63, "half_width": 12}],
     }
-    return plain | changes
+    given_ = plain | changes
+    epsilon = float(str(given_["loss"]))
+    beliefs = [posterior(prior, epsilon) for prior in (0.1, 0.5)]
+    return {"epsilon": epsilon, "delta": 1e-6, "beliefs": beliefs} | given_
 
 
 @given(fractions, fractions)
@@ -299,6 +303,11 @@ def test_the_card_states_rho_without_odds() -> None:
     card = wording.privacy_card(card_facts(measure="rho", loss="0.1"))
     assert "rho 0.1 (zero-concentrated)" in card
     assert "odds" not in card
+
+
+def test_the_card_of_rho_gives_epsilon_at_its_delta_rounded_up() -> None:
+    card = wording.privacy_card(card_facts(measure="rho", loss="0.125", epsilon=2.4191))
+    assert "epsilon 2.42\nbut for a chance of 1e-06." in card
 
 
 @pytest.mark.parametrize("loss", ["0.1", "0.5", "0.7", "1", "2", "3"])
