@@ -532,3 +532,9 @@ def test_a_release_is_read_from_bytes(data: Any) -> None:
 def test_a_release_shows_itself_in_one_line() -> None:
     shown = Release.from_bytes(GOOD)
     assert repr(shown).startswith(f"<Release of {shown.retailer}: {shown.inquiry.name}, epsilon")
+
+
+def test_the_card_of_a_rho_says_what_epsilon_it_is() -> None:
+    shown = Release.from_bytes(GAUSSIAN)
+    assert f"rho {shown.rho} (zero-concentrated)" in shown.privacy_card()
+    assert "but for a chance of 1e-06." in shown.privacy_card()
