@@ -27,13 +27,19 @@ if TYPE_CHECKING:
     from dpnotice.release import Release as Release
     from dpnotice.retailer.answer import answer as answer
     from dpnotice.retailer.ledger import Ledger as Ledger
+    from dpnotice.retailer.purchases import Buyers as Buyers
     from dpnotice.retailer.purchases import Purchases as Purchases
+    from dpnotice.retailer.rehearsal import rehearse as rehearse
+    from dpnotice.retailer.sql import counting_sql as counting_sql
 
 _HOMES: Final = {
     "Inquiry": "dpnotice.inquiry",
     "Purchases": "dpnotice.retailer.purchases",
+    "Buyers": "dpnotice.retailer.purchases",
+    "counting_sql": "dpnotice.retailer.sql",
     "Ledger": "dpnotice.retailer.ledger",
     "answer": "dpnotice.retailer.answer",
+    "rehearse": "dpnotice.retailer.rehearsal",
     "Release": "dpnotice.release",
     "load_releases": "dpnotice.analyst.together",
     "estimate_class": "dpnotice.analyst.members",
@@ -52,7 +58,10 @@ _HOMES: Final = {
 __all__ = [
     "Inquiry",
     "Purchases",
+    "Buyers",
+    "counting_sql",
     "Ledger",
+    "rehearse",
     "answer",
     "Release",
     "load_releases",

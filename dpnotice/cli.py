@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from dpnotice.errors import DpnoticeError, LedgerError
 from dpnotice.version import __version__
+
+if TYPE_CHECKING:
+    from dpnotice.retailer.config import AnswerConfig
 
 app = typer.Typer(
     help="Estimate how far class-action notice would reach, without anyone handing over a name.",
@@ -47,15 +50,22 @@ def demo(
 @app.command()
 def answer(
     config: Annotated[Path, typer.Argument(help="TOML with inquiry, ledger, [purchases].")],
+    *,
     new_attempt: Annotated[
         str | None, typer.Option(help="A reason to ask again, at full cost.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be read, cost and handed over.")
+    ] = False,
 ) -> None:
     """Answer an inquiry inside the retailer's walls and write the one file that leaves."""
     from dpnotice.retailer import answer as steps  # noqa: PLC0415 -- loads the engines
     from dpnotice.retailer.config import AnswerConfig  # noqa: PLC0415 -- the same
 
     asked = AnswerConfig.load(config)
+    if dry_run:
+        _rehearse(asked)
+        return
     ledger = asked.ledger()
     request = steps.request_id(asked.inquiry, asked.retailer, asked.purchases.ids)
     answered = ledger.lookup(request)[1] == "artifact" and new_attempt is None
@@ -73,6 +83,16 @@ def answer(
     typer.echo(release.privacy_card(ledger))
     spent = "answered before, nothing was debited" if answered else "debited and answered"
     typer.echo(f"\nWritten: {asked.output} ({spent})")
+
+
+def _rehearse(asked: "AnswerConfig") -> None:
+    from dpnotice.retailer.rehearsal import rehearse  # noqa: PLC0415 -- loads the engines
+
+    rehearsal = rehearse(
+        asked.inquiry, asked.purchases, retailer=asked.retailer, ledger=asked.ledger()
+    )
+    asked.check_output(answered=rehearsal.state == "artifact")
+    typer.echo(rehearsal.page())
 
 
 @app.command()

@@ -52,6 +52,16 @@ PURCHASES_RULES: Final = {
     "Parquet from other engines",
     "SOURCE_MISSING": "no file matches the source; check the path, which starts where Python runs, "
     "or in the folder of the configuration file",
+    "PARTIAL_INPUT": "a path of the list matches no file, so a part of the purchases is missing; "
+    "bring it, or name only the parts there are",
+    "ENGINES_APART": "purchases and buyers must be in one engine: both Ibis tables of one "
+    "connection, or neither an Ibis table",
+    "ENGINE_URL": "engine must be the address of a database that dpnotice counts in, beginning "
+    "duckdb://, postgres:// or pyspark://",
+    "ENGINE_CONNECT": "the engine could not be reached; check its address, and that its driver is "
+    "installed (dpnotice[postgres] or dpnotice[spark])",
+    "TABLE_NAME": "with engine, a source is the name of one table there, such as sales or "
+    "public.sales; check it",
     "SOURCE_FORMAT": "files must end in .parquet, .csv or .csv.gz, all alike; convert or split",
     "SOURCE_CORRUPT": "the engine could not read the source to its end (CSV must be UTF-8 with "
     "commas and as many fields in every row); repair it and run again, nothing was debited",
@@ -60,13 +70,22 @@ PURCHASES_RULES: Final = {
     "SCHEMA_TYPE": "a column has a type that cannot be used there (dates must be DATE or "
     "TIMESTAMP, axes text, integer or boolean, products text or integer); cast it first",
     "ID_TYPE": "buyer ids must be text, integers or UUIDs (decimals lose digits); cast them first",
+    "ID_KINDS": "the ids of the purchases and of the buyers table must be of one kind, text with "
+    "text or integers with integers; cast one of them first",
     "TZ_REQUIRED": "the date column is a timestamp without a zone; give timezone=",
     "TZ_UNKNOWN": "timezone must be an IANA name such as America/Los_Angeles",
-    "AXES_MISSING": "every axis of the inquiry needs a column in axes=; add it",
+    "AXES_MISSING": "every axis of the inquiry needs a column in axes=, of the purchases or of the "
+    "buyers table; add it",
+    "MAPPED_TWICE": "an axis, or the person key, is a column of the purchases or of the buyers "
+    "table, not of both; leave one out",
     "MAPPING": "buyer, product and date must be column names and axes a mapping of names",
     "ARGUMENT": "an argument is not of its kind; pass Inquiry.load(...), Purchases(...) and "
     "Ledger.open(...), and not their paths",
     "IDS_RULE": "ids must be one of as_is, trim, trim_ascii_lower",
+    "DIALECT": "dialect must be duckdb, postgres, pyspark, snowflake, bigquery or databricks",
+    "HASH_ENGINE": "person keys are hashed in DuckDB only; export to Parquet from other engines",
+    "NULL_ID_RULE": "on_null_id must be drop or fail",
+    "NULL_ID": "a purchase in scope names no buyer, and on_null_id is fail; nothing was debited",
     "PRODUCTS_UNLISTED": "this inquiry carries only the digest of its product list; load the "
     "agreed inquiry file, which names the products",
     "BAD_NAME": "a retailer's name has 1 to 64 of the characters A-Z a-z 0-9 . _ - and no '..'",

@@ -5,7 +5,7 @@ rounded to a step no finer than half of its s.d.; nothing prints as nan.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 _STEPS: Final = (1, 2, 5)
@@ -195,6 +195,19 @@ def target_sentence(worst: float, best: float, target: float) -> str:
     )
 
 
+_IDS: Final = {
+    "as_is": "as they are",
+    "trim": "without blanks around them",
+    "trim_ascii_lower": "without blanks around them, in lower case",
+}
+_STATES: Final = {
+    "new": "new: an answer would be debited",
+    "artifact": "answered before: the same file would come back, at no cost",
+    "lost": "an earlier answer was declared lost: --new-attempt would be debited again",
+    "open": "debited without an answer: another process is at work, or it crashed (BUDGET_OPEN)",
+}
+
+
 def privacy_card(facts: Mapping[str, Any]) -> str:
     """Return the page on what a release says and costs."""
     inquiry = facts["inquiry"]
@@ -213,15 +226,45 @@ def privacy_card(facts: Mapping[str, Any]) -> str:
         "random noise, and the noise's law. Not in the file: names, addresses, ids, exact counts,",
         "sums of money, times. Buyers without an id (guests) are not covered by the counts.",
         "",
-        "Table                                     cells   noise s.d.   95% of the noise within",
+        *_noise_lines(facts["tables"]),
     ]
-    for table in facts["tables"]:
+    return "\n".join([*lines, "", *_promise(facts)])
+
+
+def rehearsal_page(facts: Mapping[str, Any]) -> str:
+    """Return the page on what an answer would read, cost and hand over."""
+    paid = f"spent before {facts['spent']} of {facts['cap']}"
+    lines = [
+        "DRY RUN: NO ROW WAS READ, NOTHING WAS DEBITED, NOTHING LEAVES",
+        "",
+        f"Matter      {facts['inquiry']['title']} ({facts['inquiry']['name']})",
+        f"Retailer    {facts['retailer']}",
+        f"Engine      {facts['engine']}; buyer ids are compared {_IDS[facts['ids']]}",
+        "",
+        "Argument                 Column                            Type",
+        *(f"{argument:<24} {column:<33} {kind}" for argument, column, kind in facts["columns"]),
+        "",
+        *_noise_lines(facts["tables"]),
+        "",
+        f"Cost        {facts['measure']} {facts['asked']}; {paid}",
+        f"Request     {_STATES[facts['state']]}",
+    ]
+    return "\n".join(
+        [*lines, "", "THE QUERY", "", facts["counting"], "A QUERY FOR YOU ALONE", ""]
+    ) + (f"\n{facts['coverage']}")
+
+
+def _noise_lines(tables: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = [
+        "Table                                     cells   noise s.d.   95% of the noise within"
+    ]
+    for table in tables:
         name = " x ".join(table["of"]) or "total"
         lines.append(
             f"{name:<40} {table['cells']:>6,}   {table['sd']:>10.1f}   "
             f"+-{table['half_width']:,} people"
         )
-    return "\n".join([*lines, "", *_promise(facts)])
+    return lines
 
 
 def _promise(facts: Mapping[str, Any]) -> list[str]:

@@ -6,25 +6,22 @@ that nothing undebited can be published.
 
 import hashlib
 import json
-import logging
 import re
-import traceback
 from collections.abc import Callable
 from datetime import date
 from typing import Final
 
-from dpnotice.errors import DpnoticeError, LedgerError, PurchasesError
+from dpnotice.errors import LedgerError, PurchasesError
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import RETAILER_LENGTH, RETAILER_NAME, NoisyTable, Release
 from dpnotice.retailer import counting, mechanism
+from dpnotice.retailer.edge import code_of, guarded
 from dpnotice.retailer.ledger import Debit, Ledger, open_debit
 from dpnotice.retailer.purchases import Purchases
 from dpnotice.version import __version__
 
 STEPS: Final = ("look up", "count", "debit", "draw", "store")
 """What a progress display may name; nothing about the data, not even how long a step took."""
-
-_log = logging.getLogger(__name__)
 
 
 def answer(
@@ -58,7 +55,6 @@ def answer(
         PurchasesError: a code and a fixed text, never a value from the data.
         LedgerError: the budget does not allow it, or its file is not sound; nothing was drawn.
     """
-    failure: BaseException
     begun: list[str] = []
 
     def step(name: str) -> None:
@@ -66,21 +62,12 @@ def answer(
         if progress is not None:
             progress(name)
 
-    try:
-        _check_kinds(inquiry, purchases, ledger)
+    def work() -> Release:
+        check_arguments(inquiry, purchases, retailer, ledger)
         _check_reason(new_attempt)
-        return _answer(inquiry, purchases, _checked(retailer), ledger, new_attempt, step)
-    except DpnoticeError as refusal:
-        failure = refusal
-    except Exception as refusal:  # noqa: BLE001 -- an engine's error may quote the data
-        _log.error("answer stopped: %s", type(refusal).__name__)
-        traceback.clear_frames(refusal.__traceback__)
-        failure = PurchasesError("DEBITED" if "draw" in begun else _code(refusal))
-    except BaseException as stop:  # noqa: BLE001 -- an interruption's frames hold exact counts
-        traceback.clear_frames(stop.__traceback__)
-        failure = stop
-    failure.__context__ = failure.__cause__ = None  # what went before could quote the data
-    raise failure.with_traceback(None)
+        return _answer(inquiry, purchases, retailer, ledger, new_attempt, step)
+
+    return guarded(work, lambda failure: "DEBITED" if "draw" in begun else code_of(failure))
 
 
 def _answer(
@@ -148,32 +135,26 @@ def _release(
     )
 
 
-def _code(refusal: Exception) -> str:
-    """Sort an engine's refusal into a code without repeating its words."""
-    origin = type(refusal).__module__.partition(".")[0]
-    reading = origin in {"duckdb", "_duckdb", "pyarrow", "csv", "_csv", "zlib"}
-    reading |= isinstance(refusal, (OSError, EOFError, ValueError))
-    return "SOURCE_CORRUPT" if reading else "INTERNAL"
+def check_arguments(inquiry: object, purchases: object, retailer: object, ledger: object) -> None:
+    """Refuse arguments of another kind, and names that no account can have.
 
-
-def _check_kinds(inquiry: object, purchases: object, ledger: object) -> None:
+    Raises:
+        PurchasesError: ``ARGUMENT`` or ``BAD_NAME``.
+    """
     kinds = {"inquiry": (inquiry, Inquiry), "purchases": (purchases, Purchases)}
     for field, (given, kind) in (kinds | {"ledger": (ledger, Ledger)}).items():
         if not isinstance(given, kind):
             raise PurchasesError("ARGUMENT", field=field)
+    fits = (
+        isinstance(retailer, str)
+        and len(retailer) <= RETAILER_LENGTH
+        and re.match(RETAILER_NAME, retailer)
+        and not retailer.endswith("\n")
+    )
+    if not fits:
+        raise PurchasesError("BAD_NAME", field="retailer")
 
 
 def _check_reason(new_attempt: object) -> None:
     if new_attempt is not None and not (isinstance(new_attempt, str) and new_attempt.strip()):
         raise PurchasesError("REASON", field="new_attempt")
-
-
-def _checked(retailer: str) -> str:
-    fits = (
-        isinstance(retailer, str)
-        and len(retailer) <= RETAILER_LENGTH
-        and re.match(RETAILER_NAME, retailer)
-    )
-    if not fits or retailer.endswith("\n"):
-        raise PurchasesError("BAD_NAME", field="retailer")
-    return retailer

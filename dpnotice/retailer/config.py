@@ -1,22 +1,29 @@
 """The retailer's configuration file: what `dpnotice answer` needs, in one TOML.
 
-In: a TOML file with `inquiry`, `retailer`, `ledger`, `output` and `[purchases]`. Out: the arguments
-of :func:`dpnotice.answer`, paths resolved from the file's folder.
+In: a TOML file with `inquiry`, `retailer`, `ledger`, `output`, `[purchases]` and, where attributes
+are kept apart or the tables in a database, `[buyers]` and `engine`. Out: the arguments of
+:func:`dpnotice.answer`, paths resolved from the file's folder.
 """
 
 import glob
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
+import ibis
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from dpnotice.errors import InquiryError, ReleaseError
+from dpnotice.errors import InquiryError, PurchasesError, ReleaseError
 from dpnotice.inquiry import Inquiry
 from dpnotice.inquiry_file import told
+from dpnotice.retailer.edge import guarded
 from dpnotice.retailer.ledger import Ledger
-from dpnotice.retailer.purchases import Purchases
+from dpnotice.retailer.purchases import Buyers, Purchases
+
+_SCHEMES: Final = ("duckdb", "postgres", "postgresql", "pyspark")
 
 
 class _Strict(BaseModel):
@@ -28,10 +35,18 @@ class _PurchasesFile(_Strict):
     buyer: str
     product: str
     date: str
-    axes: dict[str, str]
+    axes: dict[str, str] = {}
     person: str | None = None
     ids: str = "as_is"
     timezone: str | None = None
+    on_null_id: str = "drop"
+
+
+class _BuyersFile(_Strict):
+    source: str | list[str]
+    buyer: str
+    axes: dict[str, str] = {}
+    person: str | None = None
 
 
 class _ConfigFile(_Strict):
@@ -39,8 +54,10 @@ class _ConfigFile(_Strict):
     retailer: str
     ledger: str
     output: str
+    engine: str | None = None
     sketch_key: str | None = None
     purchases: _PurchasesFile
+    buyers: _BuyersFile | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +98,13 @@ class AnswerConfig:
                 "sketch_key is given, but this version of dpnotice makes no sketches; remove it"
             )
         folder = path.parent
-        columns: dict[str, Any] = read.purchases.model_dump(exclude={"source"})
+        sourced = _tables(folder, read.engine) if read.engine else partial(_from, folder)
         return cls(
             inquiry=Inquiry.load(folder / read.inquiry),
             retailer=read.retailer,
             ledger_path=folder / read.ledger,
             output=folder / read.output,
-            purchases=Purchases(_from(folder, read.purchases.source), **columns),
+            purchases=_purchases(read, sourced),
         )
 
     def ledger(self) -> Ledger:
@@ -114,6 +131,37 @@ class AnswerConfig:
                 "choose another output (nothing was debited)",
                 code="OUTPUT_EXISTS",
             )
+
+
+def _purchases(read: _ConfigFile, sourced: Callable[[str | list[str]], Any]) -> Purchases:
+    buyers = None
+    if read.buyers is not None:
+        columns: dict[str, Any] = read.buyers.model_dump(exclude={"source"})
+        buyers = Buyers(sourced(read.buyers.source), **columns)
+    columns = read.purchases.model_dump(exclude={"source"})
+    return Purchases(sourced(read.purchases.source), buyers=buyers, **columns)
+
+
+def _tables(folder: Path, url: str) -> Callable[[str | list[str]], Any]:
+    """Connect to the engine that holds the tables; a source is then a table's name there.
+
+    An engine's refusal can quote the address and the password in it, so nothing of it is passed on.
+    """
+    scheme, _, place = url.partition("://")
+    if scheme not in _SCHEMES or not place:
+        raise PurchasesError("ENGINE_URL", field="engine")
+    connect = partial(ibis.connect, url)
+    if scheme == "duckdb":
+        connect = partial(ibis.duckdb.connect, folder / place, read_only=True)
+    engine: Any = guarded(connect, lambda _: "ENGINE_CONNECT")
+
+    def table(source: str | list[str]) -> Any:
+        if not isinstance(source, str):
+            raise PurchasesError("TABLE_NAME", field="source")
+        schema, _, name = source.rpartition(".")
+        return guarded(partial(engine.table, name, database=schema or None), lambda _: "TABLE_NAME")
+
+    return table
 
 
 def _from(folder: Path, source: str | list[str]) -> str | list[str]:

@@ -1,27 +1,41 @@
 """Purchases -> one record per buyer -> exact counts. The sensitivity bound lives here.
 
 In: an inquiry and a retailer's purchases. Out: `ConfidentialCounts`, in which adding or removing
-one buyer with all of their purchases changes one cell of each table by one.
+one buyer with all of their rows changes one cell of each table by one.
 """
 
-import re
-from datetime import UTC, date, datetime, time
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import ibis
 import numpy as np
 import numpy.typing as npt
 from ibis.backends import BaseBackend
 from ibis.expr.operations import InMemoryTable
-from ibis.expr.types import StringValue, Table, Value
+from ibis.expr.types import Table
 
 from dpnotice.errors import PurchasesError
-from dpnotice.inquiry import Axis, Inquiry
+from dpnotice.inquiry import Inquiry
 from dpnotice.retailer.confidential import ConfidentialCounts
-from dpnotice.retailer.purchases import Purchases
+from dpnotice.retailer.enforced import keys_enforced
+from dpnotice.retailer.purchases import Buyers, Opened, Purchases
+from dpnotice.retailer.scope import (
+    SECONDS_PER_DAY,
+    PublicTable,
+    carried,
+    coded,
+    guests_in_scope,
+    level_texts,
+    rows_in_scope,
+    spelt,
+    stride,
+)
 
-_SECONDS_PER_DAY: Final = 86_400
+Cells = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""(n,) codes of the occupied cells of the full cross, and (n,) buyers in each."""
+_ALL: Final = -1
+"""Stands where a cell's code would, in the row that holds the number of all buyers."""
 
 
 def count(inquiry: Inquiry, purchases: Purchases) -> ConfidentialCounts:
@@ -42,15 +56,11 @@ def count(inquiry: Inquiry, purchases: Purchases) -> ConfidentialCounts:
         PurchasesError: a code and a fixed text.
     """
     check_mapping(inquiry, purchases)
-    with purchases.opened() as (table, engine):
-        query = cells(inquiry, purchases, table)
-        try:
-            found = engine.to_pyarrow(query)
-        finally:
-            _forget(engine, query)
-        codes = found["cell"].to_numpy().astype(np.int64)
-        buyers = found["buyers"].to_numpy().astype(np.int64)
-    return ConfidentialCounts(marginals(inquiry, codes, buyers))
+    with purchases.opened() as tables:
+        if purchases.on_null_id == "fail":
+            _refuse_guests(inquiry, purchases, tables)
+        found = _occupied(inquiry, purchases, tables)
+    return ConfidentialCounts(marginals(inquiry, *found))
 
 
 def check_mapping(inquiry: Inquiry, purchases: Purchases) -> None:
@@ -59,42 +69,60 @@ def check_mapping(inquiry: Inquiry, purchases: Purchases) -> None:
     Raises:
         PurchasesError: ``AXES_MISSING``, ``PRODUCTS_UNLISTED`` or ``DOMAIN_OVERFLOW``.
     """
+    elsewhere = {} if purchases.buyers is None else purchases.buyers.axes
     for axis in inquiry.axes:
-        if axis not in purchases.axes:
+        if axis not in purchases.axes and axis not in elsewhere:
             raise PurchasesError("AXES_MISSING", field=f"axes.{axis}")
     if inquiry.products.items is None:
         raise PurchasesError("PRODUCTS_UNLISTED", field="inquiry")
     days = (inquiry.period[1] - inquiry.period[0]).days
-    if days * _SECONDS_PER_DAY * inquiry.cells(tuple(inquiry.axes)) >= 2**62:
+    if days * SECONDS_PER_DAY * inquiry.cells(tuple(inquiry.axes)) >= 2**62:
         raise PurchasesError("DOMAIN_OVERFLOW", field="inquiry")
 
 
-def cells(inquiry: Inquiry, purchases: Purchases, table: Table) -> Table:
+def cells(
+    inquiry: Inquiry, purchases: Purchases, tables: Opened, public: PublicTable = carried
+) -> Table:
     """Build the one query: rows in scope -> one record per buyer -> buyers per cell.
-
-    With C cells in the full cross, c the mixed-radix code of a row's cell and d the whole days (or
-    seconds) since the period began, each row has the key d*C + (C-1-c); the largest key of a buyer
-    holds the latest purchase and, among ties, the smallest code. It is a commutative function of
-    that buyer's rows alone, so the order of rows cannot matter.
 
     Args:
         inquiry: the agreed question.
-        purchases: the meaning of the columns.
-        table: the opened source.
+        purchases: the meaning of the columns; the person key is not read.
+        tables: the opened sources.
+        public: maker of the small tables of products and levels.
 
     Returns:
         A query with columns ``cell`` (int64 code) and ``buyers`` (int64), occupied cells only.
     """
-    total = inquiry.cells(tuple(inquiry.axes))
-    rows = _in_scope(inquiry, purchases, table)
-    code: Any = ibis.literal(0, type="int64")
-    for axis in inquiry.axes.values():
-        rows = _with_code(rows, axis)
-        code = code * len(axis) + rows[f"code_{axis.name}"]
-    keyed = rows.select(buyer=rows["buyer"], key=rows["since"] * total + (total - 1 - code))
-    records = keyed.group_by("buyer").aggregate(key=keyed["key"].max())
-    coded = records.select(cell=total - 1 - records["key"] % total)
-    return coded.group_by("cell").aggregate(buyers=coded.count())
+    return _counted(records(inquiry, _impersonal(purchases), tables, public))
+
+
+def records(
+    inquiry: Inquiry, purchases: Purchases, tables: Opened, public: PublicTable = carried
+) -> Table:
+    """Build the one record per buyer that everything counted comes from.
+
+    Of the axes held with the purchases the buyer's latest row in scope decides, ties go to the
+    smallest code; of those held in the buyers table the smallest code of the buyer's rows there,
+    and ``unknown`` without one. All of it is a commutative function of that buyer's rows alone, so
+    the order of rows cannot matter.
+
+    Args:
+        inquiry: the agreed question.
+        purchases: the meaning of the columns.
+        tables: the opened sources.
+        public: maker of the small tables of products and levels.
+
+    Returns:
+        A query with columns ``buyer``, ``cell`` (int64 code) and, where it is mapped, ``person``:
+        the smallest of the buyer's keys, in the engine's order of texts.
+    """
+    latest = _latest(inquiry, purchases, tables, public)
+    if purchases.buyers is None:
+        return latest
+    listed = _listed(inquiry, purchases.buyers, purchases.ids, tables.buyers, public)
+    once = listed.group_by("buyer").aggregate(cell=listed["cell"].min(), **_smallest_person(listed))
+    return _joined(inquiry, purchases.buyers, latest, once)
 
 
 def marginals(
@@ -127,86 +155,118 @@ def marginals(
     return exact
 
 
-def _in_scope(inquiry: Inquiry, purchases: Purchases, table: Table) -> Table:
-    """Keep the rows of the period with a buyer and an in-scope product."""
-    start, end = _bounds(inquiry, purchases, table[purchases.date])
-    when = table[purchases.date]
-    unit = "day" if when.type().is_date() else "second"
-    instant = when if unit == "day" else when.truncate("s")
-    axes = {f"text_{axis}": table[purchases.axes[axis]].cast("string") for axis in inquiry.axes}
-    rows = table.filter(when >= start, when < end).select(
-        buyer=_spelt(table[purchases.buyer], purchases.ids),
-        product=table[purchases.product],
-        since=instant.delta(start, unit=unit).cast("int64"),
-        **axes,
+def _occupied(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> Cells:
+    """Run the query in the cheapest form that gives its counts."""
+    if purchases.buyers is None:
+        return _fetched(tables.engine, cells(inquiry, purchases, tables))
+    quick, mapped = replace(purchases, person=None), replace(purchases.buyers, person=None)
+    if not _held(inquiry, purchases.axes) and keys_enforced(purchases, tables):
+        return _fetched(tables.engine, _cells_from_buyers(inquiry, quick, mapped, tables))
+    codes, buyers = _fetched(tables.engine, _cells_and_all(inquiry, quick, mapped, tables))
+    known = codes != _ALL
+    if buyers[known].sum() == buyers[~known].sum():  # so nobody counted is listed twice
+        return codes[known], buyers[known]
+    return _fetched(tables.engine, cells(inquiry, purchases, tables))
+
+
+def _cells_from_buyers(
+    inquiry: Inquiry, purchases: Purchases, mapped: Buyers, tables: Opened
+) -> Table:
+    """Count the rows of the buyers table that bought; right only where both keys are enforced."""
+    rows = rows_in_scope(inquiry, purchases, tables.purchases, carried)
+    listed = _listed(inquiry, mapped, purchases.ids, tables.buyers, carried)
+    return _counted(listed.semi_join(rows, "buyer"))
+
+
+def _cells_and_all(inquiry: Inquiry, purchases: Purchases, mapped: Buyers, tables: Opened) -> Table:
+    """Count with the buyers table as it is, and all buyers: equal totals prove its ids unique."""
+    latest = _latest(inquiry, purchases, tables, carried)
+    listed = _listed(inquiry, mapped, purchases.ids, tables.buyers, carried)
+    everybody = latest.aggregate(cell=ibis.literal(_ALL, type="int64"), buyers=latest.count())
+    return _counted(_joined(inquiry, mapped, latest, listed)).union(everybody)
+
+
+def _latest(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: PublicTable) -> Table:
+    """Reduce the purchases to one row per buyer: ``buyer``, ``cell``, perhaps ``person``.
+
+    With C cells in the full cross, c the code of a row and d the whole days (or seconds) since the
+    period began, each row has the key d*C + (C-1-c); the largest key of a buyer holds the latest
+    purchase and, among ties, the smallest code.
+    """
+    total = inquiry.cells(tuple(inquiry.axes))
+    rows = rows_in_scope(inquiry, purchases, tables.purchases, public)
+    axes = _held(inquiry, purchases.axes)
+    if not axes and purchases.person is None:
+        return rows.select("buyer").distinct().mutate(cell=ibis.literal(0, type="int64"))
+    rows = coded(inquiry, axes, rows, public)
+    rows = rows.mutate(key=rows["since"] * total + (total - 1 - rows["cell"]))
+    latest = rows.group_by("buyer").aggregate(key=rows["key"].max(), **_smallest_person(rows))
+    return latest.mutate(cell=total - 1 - latest["key"] % total).drop("key")
+
+
+def _listed(inquiry: Inquiry, mapped: Buyers, ids: str, table: Any, public: PublicTable) -> Table:
+    """Return the rows of the buyers table: ``buyer``, ``cell``, perhaps ``person``."""
+    person = {} if mapped.person is None else {"person": table[mapped.person].cast("string")}
+    rows = table.select(
+        buyer=spelt(table[mapped.buyer], ids),
+        **level_texts(inquiry, mapped.axes, table),
+        **person,
     )
-    present = rows["buyer"].notnull()
-    if rows["buyer"].type().is_string():
-        present &= rows["buyer"].strip() != ""
-    return rows.filter(present).semi_join(_products(inquiry, rows["product"]), "product")
+    return coded(inquiry, _held(inquiry, mapped.axes), rows, public)
 
 
-def _spelt(buyer: Value, rule: str) -> Value:
-    """Spell ids alike by the declared rule; integers have one spelling already."""
-    if not isinstance(buyer, StringValue) or rule == "as_is":
-        return buyer
-    if rule == "trim":
-        return buyer.strip()
-    upper = "".join(map(chr, range(ord("A"), ord("Z") + 1)))
-    return buyer.strip().translate(upper, upper.lower())
+def _joined(inquiry: Inquiry, mapped: Buyers, latest: Table, listed: Table) -> Table:
+    """Add what the buyers table says to each buyer; who is not in it is ``unknown`` there."""
+    axes = _held(inquiry, mapped.axes)
+    unknown = sum((len(inquiry.axes[axis]) - 1) * stride(inquiry, axis) for axis in axes)
+    both = latest.left_join(listed, "buyer", rname="{name}_listed")
+    cell = both["cell"] + both["cell_listed"].fill_null(unknown)
+    return both.select("buyer", *(["person"] if "person" in both.columns else []), cell=cell)
 
 
-def _products(inquiry: Inquiry, column: Value) -> Table:
-    """Return the products in scope as a table of the column's own type."""
-    items = inquiry.products.items or ()
-    kind = column.type()
-    if not kind.is_integer():
-        return ibis.memtable({"product": list(items)}, schema={"product": "string"})
-    # Only the canonical spelling of an integer can equal it.
-    numbers = [int(text) for text in items if re.fullmatch(r"-?[1-9][0-9]{0,19}|0", text)]
-    within = [n for n in numbers if kind.bounds.lower <= n <= kind.bounds.upper]
-    return ibis.memtable({"product": within}, schema={"product": kind})
+def _counted(one_each: Table) -> Table:
+    return one_each.group_by("cell").aggregate(buyers=one_each.count())
 
 
-def _forget(engine: BaseBackend, query: Table) -> None:
-    """Remove the small tables that the query brought along from an engine that goes on."""
+def _smallest_person(rows: Table) -> dict[str, Any]:
+    return {"person": rows["person"].min()} if "person" in rows.columns else {}
+
+
+def _held(inquiry: Inquiry, columns: Mapping[str, str]) -> list[str]:
+    return [axis for axis in inquiry.axes if axis in columns]
+
+
+def _impersonal(purchases: Purchases) -> Purchases:
+    """Leave the person key out: counts do not need it, so they do not read it."""
+    held = purchases.buyers
+    return replace(
+        purchases, person=None, buyers=None if held is None else replace(held, person=None)
+    )
+
+
+def _refuse_guests(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> None:
+    guests = guests_in_scope(inquiry, purchases, tables.purchases, carried)
+    if _run(tables.engine, guests).num_rows:
+        raise PurchasesError("NULL_ID", field="buyer")
+
+
+def _fetched(engine: BaseBackend, query: Table) -> Cells:
+    found = _run(engine, query)
+    codes, buyers = (found[name].to_numpy().astype(np.int64) for name in ("cell", "buyers"))
+    return codes, buyers
+
+
+def _run(engine: BaseBackend, query: Table) -> Any:
+    try:
+        return engine.to_pyarrow(query)
+    finally:
+        forget(engine, query)
+
+
+def forget(engine: BaseBackend, query: Table) -> None:
+    """Remove the small tables that a query brought along from an engine that goes on."""
     for brought in query.op().find(InMemoryTable):
         if engine.name == "postgres":
             engine.drop_table(brought.name, force=True)
         else:
             engine.drop_view(brought.name, force=True)
-
-
-def _with_code(rows: Table, axis: Axis) -> Table:
-    """Add the level's number; whatever is not a public level is the last one, ``unknown``."""
-    text, code = f"text_{axis.name}", f"code_{axis.name}"
-    known = axis.levels[:-1]
-    levels = ibis.memtable(
-        {text: list(known), code: list(range(len(known)))},
-        schema={text: "string", code: "int64"},
-    )
-    joined = rows.left_join(levels, text)
-    # Before packing: max() skips NULL and the buyer would vanish.
-    return joined.mutate(**{code: joined[code].fill_null(len(known))})
-
-
-def _bounds(inquiry: Inquiry, purchases: Purchases, when: Value) -> tuple[Any, Any]:
-    """Return the period's two ends as literals of the column's kind; the column is not converted.
-
-    The ends are midnights in the inquiry's zone, turned into instants and then into the column's
-    kind: a date, a local time in the declared zone, or a time with a zone.
-    """
-    kind = when.type()
-    if kind.is_date():
-        return ibis.literal(inquiry.period[0]), ibis.literal(inquiry.period[1])
-    return (
-        ibis.literal(_instant(inquiry.period[0], inquiry.timezone, purchases, kind)),
-        ibis.literal(_instant(inquiry.period[1], inquiry.timezone, purchases, kind)),
-    )
-
-
-def _instant(day: date, zone: str, purchases: Purchases, kind: Any) -> datetime:
-    midnight = datetime.combine(day, time(), tzinfo=ZoneInfo(zone))
-    if kind.timezone is not None:
-        return midnight.astimezone(UTC)
-    return midnight.astimezone(ZoneInfo(purchases.timezone or zone)).replace(tzinfo=None)
