@@ -195,6 +195,11 @@ def target_sentence(worst: float, best: float, target: float) -> str:
     )
 
 
+_IN_THE_FILE: Final = (
+    "In the file: how many buyers fall into each cell of the tables below, each number with",
+    "random noise, and the noise's law. Not in the file: names, addresses, ids, exact counts,",
+    "sums of money, times. Buyers without an id (guests) are not covered by the counts.",
+)
 _IDS: Final = {
     "as_is": "as they are",
     "trim": "without blanks around them",
@@ -222,9 +227,7 @@ def privacy_card(facts: Mapping[str, Any]) -> str:
         f"Answered    {facts['date']}, attempt {facts['attempt']}",
         f"File        SHA-256 {facts['sha256']}",
         "",
-        "In the file: how many buyers fall into each cell of the tables below, each number with",
-        "random noise, and the noise's law. Not in the file: names, addresses, ids, exact counts,",
-        "sums of money, times. Buyers without an id (guests) are not covered by the counts.",
+        *_IN_THE_FILE,
         "",
         *_noise_lines(facts["tables"]),
     ]
@@ -243,6 +246,8 @@ def rehearsal_page(facts: Mapping[str, Any]) -> str:
         "",
         "Argument                 Column                            Type",
         *(f"{argument:<24} {column:<33} {kind}" for argument, column, kind in facts["columns"]),
+        "",
+        *_IN_THE_FILE,
         "",
         *_noise_lines(facts["tables"]),
         "",

@@ -22,6 +22,7 @@ from dpnotice.inquiry_file import told
 from dpnotice.retailer.edge import guarded
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Buyers, Purchases
+from dpnotice.retailer.source import opened_file
 
 _SCHEMES: Final = ("duckdb", "postgres", "postgresql", "pyspark")
 
@@ -152,7 +153,7 @@ def _tables(folder: Path, url: str) -> Callable[[str | list[str]], Any]:
         raise PurchasesError("ENGINE_URL", field="engine")
     connect = partial(ibis.connect, url)
     if scheme == "duckdb":
-        connect = partial(ibis.duckdb.connect, folder / place, read_only=True)
+        connect = partial(opened_file, folder / place)
     engine: Any = guarded(connect, lambda _: "ENGINE_CONNECT")
 
     def table(source: str | list[str]) -> Any:

@@ -17,6 +17,7 @@ from ibis.expr.types import Table
 
 from dpnotice.errors import PurchasesError
 from dpnotice.inquiry import Inquiry
+from dpnotice.retailer.clock import in_utc
 from dpnotice.retailer.confidential import ConfidentialCounts
 from dpnotice.retailer.enforced import keys_enforced
 from dpnotice.retailer.purchases import Buyers, Opened, Purchases
@@ -26,10 +27,11 @@ from dpnotice.retailer.scope import (
     carried,
     coded,
     guests_in_scope,
+    ids,
     level_texts,
     rows_in_scope,
-    spelt,
     stride,
+    written,
 )
 
 Cells = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -120,7 +122,7 @@ def records(
     latest = _latest(inquiry, purchases, tables, public)
     if purchases.buyers is None:
         return latest
-    listed = _listed(inquiry, purchases.buyers, purchases.ids, tables.buyers, public)
+    listed = _listed(inquiry, purchases, purchases.buyers, tables, public)
     once = listed.group_by("buyer").aggregate(cell=listed["cell"].min(), **_smallest_person(listed))
     return _joined(inquiry, purchases.buyers, latest, once)
 
@@ -157,33 +159,28 @@ def marginals(
 
 def _occupied(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> Cells:
     """Run the query in the cheapest form that gives its counts."""
+    public = _public(tables.engine)
     if purchases.buyers is None:
-        return _fetched(tables.engine, cells(inquiry, purchases, tables))
+        return _fetched(tables.engine, cells(inquiry, purchases, tables, public))
     quick, mapped = replace(purchases, person=None), replace(purchases.buyers, person=None)
+    latest = _latest(inquiry, quick, tables, public)
+    listed = _listed(inquiry, quick, mapped, tables, public)
     if not _held(inquiry, purchases.axes) and keys_enforced(purchases, tables):
-        return _fetched(tables.engine, _cells_from_buyers(inquiry, quick, mapped, tables))
-    codes, buyers = _fetched(tables.engine, _cells_and_all(inquiry, quick, mapped, tables))
-    known = codes != _ALL
-    if buyers[known].sum() == buyers[~known].sum():  # so nobody counted is listed twice
-        return codes[known], buyers[known]
-    return _fetched(tables.engine, cells(inquiry, purchases, tables))
-
-
-def _cells_from_buyers(
-    inquiry: Inquiry, purchases: Purchases, mapped: Buyers, tables: Opened
-) -> Table:
-    """Count the rows of the buyers table that bought; right only where both keys are enforced."""
-    rows = rows_in_scope(inquiry, purchases, tables.purchases, carried)
-    listed = _listed(inquiry, mapped, purchases.ids, tables.buyers, carried)
-    return _counted(listed.semi_join(rows, "buyer"))
-
-
-def _cells_and_all(inquiry: Inquiry, purchases: Purchases, mapped: Buyers, tables: Opened) -> Table:
-    """Count with the buyers table as it is, and all buyers: equal totals prove its ids unique."""
-    latest = _latest(inquiry, purchases, tables, carried)
-    listed = _listed(inquiry, mapped, purchases.ids, tables.buyers, carried)
+        rows = rows_in_scope(inquiry, quick, tables, public)
+        return _fetched(tables.engine, _counted(listed.semi_join(rows, "buyer")))
+    # With the buyers table as it is, and beside it all buyers: equal totals prove its ids unique.
     everybody = latest.aggregate(cell=ibis.literal(_ALL, type="int64"), buyers=latest.count())
-    return _counted(_joined(inquiry, mapped, latest, listed)).union(everybody)
+    query = _counted(_joined(inquiry, mapped, latest, listed)).union(everybody)
+    codes, buyers = _fetched(tables.engine, query)
+    known = codes != _ALL
+    if buyers[known].sum() == buyers[~known].sum():
+        return codes[known], buyers[known]
+    return _fetched(tables.engine, cells(inquiry, purchases, tables, public))
+
+
+def _public(engine: BaseBackend) -> PublicTable:
+    """Choose how the public lists come along: PostgreSQL may let us read only."""
+    return written if engine.name == "postgres" else carried
 
 
 def _latest(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: PublicTable) -> Table:
@@ -194,25 +191,28 @@ def _latest(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: Publ
     purchase and, among ties, the smallest code.
     """
     total = inquiry.cells(tuple(inquiry.axes))
-    rows = rows_in_scope(inquiry, purchases, tables.purchases, public)
+    rows = rows_in_scope(inquiry, purchases, tables, public)
     axes = _held(inquiry, purchases.axes)
     if not axes and purchases.person is None:
         return rows.select("buyer").distinct().mutate(cell=ibis.literal(0, type="int64"))
-    rows = coded(inquiry, axes, rows, public)
+    rows = coded(inquiry, axes, rows, tables, public)
     rows = rows.mutate(key=rows["since"] * total + (total - 1 - rows["cell"]))
     latest = rows.group_by("buyer").aggregate(key=rows["key"].max(), **_smallest_person(rows))
     return latest.mutate(cell=total - 1 - latest["key"] % total).drop("key")
 
 
-def _listed(inquiry: Inquiry, mapped: Buyers, ids: str, table: Any, public: PublicTable) -> Table:
+def _listed(
+    inquiry: Inquiry, purchases: Purchases, mapped: Buyers, tables: Opened, public: PublicTable
+) -> Table:
     """Return the rows of the buyers table: ``buyer``, ``cell``, perhaps ``person``."""
+    table: Any = tables.buyers
     person = {} if mapped.person is None else {"person": table[mapped.person].cast("string")}
     rows = table.select(
-        buyer=spelt(table[mapped.buyer], ids),
-        **level_texts(inquiry, mapped.axes, table),
+        buyer=ids(table[mapped.buyer], purchases, tables),
+        **level_texts(inquiry, mapped.axes, table, tables),
         **person,
     )
-    return coded(inquiry, _held(inquiry, mapped.axes), rows, public)
+    return coded(inquiry, _held(inquiry, mapped.axes), rows, tables, public)
 
 
 def _joined(inquiry: Inquiry, mapped: Buyers, latest: Table, listed: Table) -> Table:
@@ -245,7 +245,7 @@ def _impersonal(purchases: Purchases) -> Purchases:
 
 
 def _refuse_guests(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> None:
-    guests = guests_in_scope(inquiry, purchases, tables.purchases, carried)
+    guests = guests_in_scope(inquiry, purchases, tables, _public(tables.engine))
     if _run(tables.engine, guests).num_rows:
         raise PurchasesError("NULL_ID", field="buyer")
 
@@ -258,7 +258,8 @@ def _fetched(engine: BaseBackend, query: Table) -> Cells:
 
 def _run(engine: BaseBackend, query: Table) -> Any:
     try:
-        return engine.to_pyarrow(query)
+        with in_utc(engine):
+            return engine.to_pyarrow(query)
     finally:
         forget(engine, query)
 
@@ -266,7 +267,4 @@ def _run(engine: BaseBackend, query: Table) -> Any:
 def forget(engine: BaseBackend, query: Table) -> None:
     """Remove the small tables that a query brought along from an engine that goes on."""
     for brought in query.op().find(InMemoryTable):
-        if engine.name == "postgres":
-            engine.drop_table(brought.name, force=True)
-        else:
-            engine.drop_view(brought.name, force=True)
+        engine.drop_view(brought.name, force=True)

@@ -24,11 +24,15 @@ NULL_ID_RULES: Final = ("drop", "fail")
 
 
 class Opened(NamedTuple):
-    """The tables of a retailer in the engine (an Ibis backend) that counts them."""
+    """The tables of a retailer in the engine (an Ibis backend) that counts them.
+
+    `texts_of` names the engine where its columns may have collations of their own.
+    """
 
     purchases: Table
     buyers: Table | None
     engine: Any
+    texts_of: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,9 @@ class Purchases:
         for wanted, table in zip(self._wanted(), tables, strict=True):
             _check_schema(wanted, table)
         self._check_kinds(tables)
-        return Opened(tables[0], tables[1] if len(tables) > 1 else None, engine)
+        buyers = tables[1] if len(tables) > 1 else None
+        passed_in = engine is not None and isinstance(self.source, Table)
+        return Opened(tables[0], buyers, engine, engine.name if passed_in else None)
 
     def _check_kinds(self, tables: list[Table]) -> None:
         """Refuse local times without their zone, and ids that are not of one kind."""

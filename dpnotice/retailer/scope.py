@@ -11,14 +11,16 @@ from datetime import UTC, date, datetime, time
 from functools import reduce
 from math import prod
 from operator import add
-from typing import Any, Final
+from typing import Any, Final, cast
 from zoneinfo import ZoneInfo
 
 import ibis
-from ibis.expr.types import StringValue, Table, Value
+from ibis.expr.datatypes import DataType
+from ibis.expr.types import Table, Value
 
 from dpnotice.inquiry import Axis, Inquiry
 from dpnotice.retailer.purchases import Opened, Purchases
+from dpnotice.retailer.texts import absent, bytewise, present, spelt
 
 SECONDS_PER_DAY: Final = 86_400
 
@@ -31,34 +33,40 @@ def carried(_name: str, columns: dict[str, list[Any]], types: dict[str, str]) ->
     return ibis.memtable(columns, schema=types)
 
 
+def written(_name: str, columns: dict[str, list[Any]], types: dict[str, str]) -> Table:
+    """Make a public table out of a list in the query's own text, for engines that may only read.
+
+    Further columns hold the place of the first one's text in the list, counted from 0.
+    """
+    first, *places = columns
+    items = ibis.literal(columns[first], type=f"array<{types[first]}>")
+    table = items.unnest().name(first).as_table()
+    return table.mutate(**{place: items.index(table[first]) for place in places})
+
+
 def rows_in_scope(
-    inquiry: Inquiry, purchases: Purchases, table: Table, public: PublicTable
+    inquiry: Inquiry, purchases: Purchases, tables: Opened, public: PublicTable
 ) -> Table:
     """Keep the purchases of the period with a buyer and an in-scope product.
 
     Args:
         inquiry: the agreed question.
         purchases: the meaning of the columns.
-        table: the opened purchases.
+        tables: the opened sources.
         public: maker of the table of products.
 
     Returns:
         Rows of ``buyer``; ``since``, whole days (timestamps: seconds) from the period's start;
         ``text_<axis>`` for the axes held there; and ``person`` where it is mapped.
     """
-    rows = _in_period(inquiry, purchases, table)
-    return rows.filter(_present(rows["buyer"])).semi_join(
-        _products(inquiry, rows["product"], public), "product"
-    )
+    return _in_scope(inquiry, purchases, tables, public, present)
 
 
 def guests_in_scope(
-    inquiry: Inquiry, purchases: Purchases, table: Table, public: PublicTable
+    inquiry: Inquiry, purchases: Purchases, tables: Opened, public: PublicTable
 ) -> Table:
     """Keep the purchases in scope that name no buyer, at most one of them."""
-    rows = _in_period(inquiry, purchases, table)
-    guests = rows.filter(~_present(rows["buyer"]))
-    return guests.semi_join(_products(inquiry, rows["product"], public), "product").limit(1)
+    return _in_scope(inquiry, purchases, tables, public, absent).limit(1)
 
 
 def coverage(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: PublicTable) -> Table:
@@ -70,56 +78,79 @@ def coverage(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: Pub
         table does not hold.
     """
     axes = [axis for axis in inquiry.axes if axis in purchases.axes]
-    period = _in_period(inquiry, purchases, tables.purchases)
-    scope = _with_levels(
-        inquiry, axes, rows_in_scope(inquiry, purchases, tables.purchases, public), public
-    )
+    period = _in_period(inquiry, purchases, tables)
+    guests = absent(period[purchases.buyer])
+    rows = rows_in_scope(inquiry, purchases, tables, public)
+    scope = _with_levels(inquiry, axes, rows, tables, public)
+    unknown = {f"unknown_{axis}": scope[f"level_{axis}"].isnull().sum() for axis in axes}
     counts = [
         tables.purchases.aggregate(rows=tables.purchases.count()),
-        period.aggregate(
-            in_period=period.count(), without_buyer=(~_present(period["buyer"])).sum()
-        ),
-        scope.aggregate(
-            in_scope=scope.count(),
-            **{f"unknown_{axis}": scope[f"level_{axis}"].isnull().sum() for axis in axes},
-        ),
+        period.aggregate(in_period=period.count(), without_buyer=guests.sum()),
+        scope.aggregate(in_scope=scope.count(), **unknown),
     ]
     if purchases.buyers is not None and tables.buyers is not None:
-        listed = spelt(tables.buyers[purchases.buyers.buyer], purchases.ids)
+        listed = ids(tables.buyers[purchases.buyers.buyer], purchases, tables)
         missing = scope.anti_join(tables.buyers.select(buyer=listed), "buyer")
         counts.append(missing.aggregate(not_listed=missing["buyer"].nunique()))
     return reduce(lambda left, right: left.cross_join(right), counts)
 
 
-def _in_period(inquiry: Inquiry, purchases: Purchases, table: Table) -> Table:
-    start, end = _bounds(inquiry, purchases, table[purchases.date])
-    when = table[purchases.date]
-    unit = "day" if when.type().is_date() else "second"
-    instant = when if unit == "day" else when.truncate("s")
-    person = {} if purchases.person is None else {"person": table[purchases.person].cast("string")}
-    return table.filter(when >= start, when < end).select(
-        buyer=spelt(table[purchases.buyer], purchases.ids),
-        product=table[purchases.product],
-        since=instant.delta(start, unit=unit).cast("int64"),
-        **level_texts(inquiry, purchases.axes, table),
+def _in_period(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> Table:
+    when = tables.purchases[purchases.date]
+    start, end = _bounds(inquiry, purchases, when)
+    asked = [column for axis, column in purchases.axes.items() if axis in inquiry.axes]
+    read = [purchases.buyer, purchases.product, purchases.date, *asked]
+    read += [] if purchases.person is None else [purchases.person]
+    return tables.purchases.filter(when >= start, when < end).select(*dict.fromkeys(read))
+
+
+def _in_scope(
+    inquiry: Inquiry,
+    purchases: Purchases,
+    tables: Opened,
+    public: PublicTable,
+    chosen: Callable[[Value], Value],
+) -> Table:
+    """Keep rows by period, buyer and product, and only then spell and measure what is left."""
+    rows = _in_period(inquiry, purchases, tables)
+    products = _products(inquiry, rows[purchases.product].type(), tables, public)
+    rows = rows.mutate(product_code=bytewise(rows[purchases.product], tables.texts_of))
+    rows = rows.semi_join(products, [("product_code", "product")])
+    rows = rows.filter(chosen(rows[purchases.buyer]))
+    when = rows[purchases.date]
+    day = when.type().is_date()
+    start = _bounds(inquiry, purchases, when)[0]
+    since = (when if day else when.truncate("s")).delta(start, unit="day" if day else "second")
+    person = {} if purchases.person is None else {"person": rows[purchases.person].cast("string")}
+    return rows.select(
+        buyer=ids(rows[purchases.buyer], purchases, tables),
+        since=since.cast("int64"),
+        **level_texts(inquiry, purchases.axes, rows, tables),
         **person,
     )
 
 
-def level_texts(inquiry: Inquiry, columns: Any, table: Table) -> dict[str, Value]:
+def ids(column: Value, purchases: Purchases, tables: Opened) -> Value:
+    """Return buyer ids as they are compared: spelt by the declared rule, byte by byte."""
+    return cast("Value", bytewise(spelt(column, purchases.ids), tables.texts_of))
+
+
+def level_texts(inquiry: Inquiry, columns: Any, table: Table, tables: Opened) -> dict[str, Value]:
     """Return the level texts of the inquiry's axes that `columns` maps, as ``text_<axis>``."""
-    held = [axis for axis in inquiry.axes if axis in columns]
-    return {f"text_{axis}": table[columns[axis]].cast("string") for axis in held}
+    held = {axis: table[columns[axis]].cast("string") for axis in inquiry.axes if axis in columns}
+    return {f"text_{axis}": bytewise(text, tables.texts_of) for axis, text in held.items()}
 
 
-def coded(inquiry: Inquiry, held: Sequence[str], rows: Table, public: PublicTable) -> Table:
+def coded(
+    inquiry: Inquiry, held: Sequence[str], rows: Table, tables: Opened, public: PublicTable
+) -> Table:
     """Add ``cell``: the part of the mixed-radix code that the axes in `held` decide.
 
     With axes of sizes s_1 .. s_k, cell = sum over the held axes i of level_i * s_{i+1} * .. * s_k,
     levels counted from 0 in the inquiry's order, ``unknown`` last. Whatever is not a public level
     is ``unknown``.
     """
-    joined = _with_levels(inquiry, held, rows, public)
+    joined = _with_levels(inquiry, held, rows, tables, public)
     # Before any packing: max() skips NULL and the buyer would vanish.
     parts = [
         joined[f"level_{axis}"].fill_null(len(inquiry.axes[axis]) - 1) * stride(inquiry, axis)
@@ -130,10 +161,12 @@ def coded(inquiry: Inquiry, held: Sequence[str], rows: Table, public: PublicTabl
     return joined.select(*kept, cell=cell)
 
 
-def _with_levels(inquiry: Inquiry, held: Sequence[str], rows: Table, public: PublicTable) -> Table:
+def _with_levels(
+    inquiry: Inquiry, held: Sequence[str], rows: Table, tables: Opened, public: PublicTable
+) -> Table:
     """Add ``level_<axis>``, the level's number; null for whatever is not a public level."""
     for axis in held:
-        levels = _levels(inquiry.axes[axis], public)
+        levels = _levels(inquiry.axes[axis], tables, public)
         rows = rows.left_join(levels, [(f"text_{axis}", f"is_{axis}")])
     return rows
 
@@ -144,42 +177,28 @@ def stride(inquiry: Inquiry, axis: str) -> int:
     return prod(len(inquiry.axes[name]) for name in names[names.index(axis) + 1 :])
 
 
-def spelt(buyer: Value, rule: str) -> Value:
-    """Spell ids alike by the declared rule; integers have one spelling already."""
-    if not isinstance(buyer, StringValue) or rule == "as_is":
-        return buyer
-    if rule == "trim":
-        return buyer.strip()
-    upper = "".join(map(chr, range(ord("A"), ord("Z") + 1)))
-    return buyer.strip().translate(upper, upper.lower())
-
-
-def _present(buyer: Value) -> Value:
-    present = buyer.notnull()
-    return present & (buyer.strip() != "") if buyer.type().is_string() else present
-
-
-def _products(inquiry: Inquiry, column: Value, public: PublicTable) -> Table:
+def _products(inquiry: Inquiry, kind: DataType, tables: Opened, public: PublicTable) -> Table:
     """Return the products in scope as a table of the column's own type."""
     items = inquiry.products.items or ()
-    kind = column.type()
     if not kind.is_integer():
-        return public("products", {"product": list(items)}, {"product": "string"})
+        listed = public("products", {"listed": list(items)}, {"listed": "string"})
+        return listed.select(product=bytewise(listed["listed"], tables.texts_of))
     # Only the canonical spelling of an integer can equal it.
     numbers = [int(text) for text in items if re.fullmatch(r"-?[1-9][0-9]{0,19}|0", text)]
     within = [n for n in numbers if kind.bounds.lower <= n <= kind.bounds.upper]
     return public("products", {"product": within}, {"product": str(kind).removeprefix("!")})
 
 
-def _levels(axis: Axis, public: PublicTable) -> Table:
+def _levels(axis: Axis, tables: Opened, public: PublicTable) -> Table:
     """Return the known levels of an axis and their numbers; ``unknown`` is whatever is left."""
-    text, level = f"is_{axis.name}", f"level_{axis.name}"
-    known = axis.levels[:-1]
-    return public(
+    level, known = f"level_{axis.name}", axis.levels[:-1]
+    listed = public(
         f"levels_{axis.name}",
-        {text: list(known), level: list(range(len(known)))},
-        {text: "string", level: "int64"},
+        {"listed": list(known), level: list(range(len(known)))},
+        {"listed": "string", level: "int64"},
     )
+    text = bytewise(listed["listed"], tables.texts_of)
+    return listed.select(level, text.name(f"is_{axis.name}"))
 
 
 def _bounds(inquiry: Inquiry, purchases: Purchases, when: Value) -> tuple[Any, Any]:

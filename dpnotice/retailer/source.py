@@ -113,7 +113,18 @@ def _duckdb(spill: str) -> Any:
         temp_directory=spill,
         preserve_insertion_order="false",
     )
+    return _settled(engine)
+
+
+def opened_file(path: Path) -> Any:
+    """Connect to a database file of DuckDB that is there, without the right to write to it."""
+    return _settled(ibis.duckdb.connect(path, read_only=True, memory_limit=MEMORY_LIMIT))
+
+
+def _settled(engine: Any) -> Any:
+    """Set a DuckDB of our own to UTC, and keep it from printing how long a query takes."""
     engine.raw_sql("SET TimeZone = 'UTC'")
+    engine.raw_sql("SET enable_progress_bar = false")
     return engine
 
 
@@ -124,6 +135,7 @@ def _whole_times(wanted: Wanted, table: Table) -> Table:
     """
     if wanted.date is None or wanted.date not in table.columns:
         return table
+    table = _instants(wanted.date, table)
     kind = table.schema()[wanted.date]
     if kind.is_unknown() and str(kind).endswith("TIMESTAMPTZ_NS)"):
         fitting = dt.Timestamp(timezone="UTC", scale=6)
@@ -134,6 +146,17 @@ def _whole_times(wanted: Wanted, table: Table) -> Table:
     return table.mutate(**{wanted.date: table[wanted.date].try_cast(fitting)})
 
 
+def _instants(date: str, table: Table) -> Table:
+    """Say of a timestamp of Spark that it is an instant; Ibis takes it for a local time."""
+    engine: Any = table.get_backend()
+    if engine.name != "pyspark" or not table.schema()[date].is_timestamp():
+        return table
+    session = engine._session  # noqa: SLF001 -- Ibis knows one kind of timestamp, Spark two
+    if session.sql(engine.compile(table)).schema[date].dataType.typeName() != "timestamp":
+        return table
+    return table.mutate(**{date: table[date].cast(dt.Timestamp(timezone="UTC"))})
+
+
 def _read(wanted: Wanted, engine: Any) -> Table:
     """Return the source as a table of the engine."""
     if type(wanted.source).__module__.partition(".")[0] in _FRAMES:
@@ -142,9 +165,9 @@ def _read(wanted: Wanted, engine: Any) -> Table:
     paths = _paths(wanted)
     literal = [glob.escape(path) for path in paths]  # the engine would expand brackets once more
     if paths[0].endswith(".parquet"):
-        _check_parts(wanted, (engine.read_parquet(path).schema() for path in literal))
+        _check_alike(wanted, [_parquet_schema(engine, path) for path in literal])
         return engine.read_parquet(literal)
-    _check_parts(wanted, (_csv_header(path) for path in paths))
+    _check_alike(wanted, [_csv_header(path) for path in paths])
     return _read_csv(wanted, engine, _csv_header(paths[0]), literal)
 
 
@@ -252,10 +275,15 @@ def _matching(item: str) -> list[str]:
     return [path for path in matched if Path(path).is_file()]
 
 
-def _check_parts(wanted: Wanted, schemas: Iterator[Any]) -> None:
-    first = next(schemas)
-    if any(schema != first for schema in schemas):
+def _check_alike(wanted: Wanted, schemas: list[Any]) -> None:
+    if any(schema != schemas[0] for schema in schemas):
         raise PurchasesError("SCHEMA_DRIFT", field=wanted.argument)
+
+
+def _parquet_schema(engine: Any, path: str) -> list[Any]:
+    """Return a file's columns and their types, from its footer alone."""
+    described = engine.con.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
+    return [column[:2] for column in described]
 
 
 def _csv_header(path: str) -> list[str]:
