@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 import tomli_w
@@ -16,7 +17,7 @@ from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 from dpnotice.retailer.ledger import Ledger
 
-CONFIG = {
+CONFIG: dict[str, Any] = {
     "inquiry": "matter.toml",
     "retailer": "shop",
     "ledger": "shop.ledger",
@@ -284,3 +285,98 @@ def test_a_usage_error_is_no_traceback(
         cli.main()
     assert stopped.value.code == 2
     assert "Traceback" not in capsys.readouterr().err
+
+
+# --- the dry run ---------------------------------------------------------------------------
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_dry_run_shows_the_page(ready: Path) -> None:
+    shown = run("answer", ready / "answer.toml", "--dry-run")
+    assert shown.startswith("DRY RUN: NO ROW WAS READ")
+    for expected in ("SELECT", "epsilon 1; spent before 0 of 2", "axes.state", "noise s.d."):
+        assert expected in shown
+
+
+def test_a_dry_run_changes_no_file_and_writes_none(ready: Path) -> None:
+    before = contents(ready)
+    run("answer", ready / "answer.toml", "--dry-run")
+    assert contents(ready) == before
+
+
+def test_a_dry_run_shows_no_value_of_the_data(ready: Path) -> None:
+    done = CliRunner().invoke(cli.app, ["answer", str(ready / "answer.toml"), "--dry-run"])
+    assert "example.org" not in done.output
+    assert done.stderr == ""
+
+
+def test_a_dry_run_after_the_answer_says_that_it_costs_nothing(ready: Path) -> None:
+    run("answer", ready / "answer.toml")
+    before = contents(ready)
+    assert "at no cost" in run("answer", ready / "answer.toml", "--dry-run")
+    assert contents(ready) == before
+
+
+def test_a_dry_run_refuses_a_missing_ledger_and_makes_none(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "LEDGER_MISSING" in refused(
+        monkeypatch, capsys, "answer", job / "answer.toml", "--dry-run"
+    )
+    assert not (job / "shop.ledger").exists()
+
+
+def test_a_dry_run_refuses_another_file_in_the_outputs_place(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (ready / "shop.release").write_text("other", encoding="utf-8")
+    refusal = refused(monkeypatch, capsys, "answer", ready / "answer.toml", "--dry-run")
+    assert "OUTPUT_EXISTS" in refusal
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"source": "none.parquet"}, "SOURCE_MISSING"),
+        ({"buyer": "none"}, "SCHEMA_MISSING"),
+        ({"axes": {}}, "AXES_MISSING"),
+    ],
+)
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_dry_run_refuses_what_an_answer_would(
+    ready: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    changes: dict[str, Any],
+    code: str,
+    options: tuple[str, ...],
+) -> None:
+    path = configure(ready, purchases=CONFIG["purchases"] | changes)
+    assert code in refused(monkeypatch, capsys, "answer", path, *options)
+
+
+def test_an_answer_twice_in_fresh_processes_is_one_debit_and_the_same_bytes(ready: Path) -> None:
+    written = []
+    for _ in range(2):
+        done = in_a_fresh_process("answer", ready / "answer.toml")
+        assert (done.returncode, done.stderr) == (0, "")
+        written.append((ready / "shop.release").read_bytes())
+    assert written[0] == written[1]
+    assert "spent 1, left 1" in run("ledger", ready / "shop.ledger")
+
+
+def test_the_tables_of_a_database_are_answered(ready: Path) -> None:
+    with duckdb.connect(ready / "shop.duckdb") as made:
+        made.execute("CREATE TABLE sales (id TEXT, sku TEXT, day DATE)")
+        made.execute("CREATE TABLE people (cust TEXT, home TEXT)")
+        made.execute("INSERT INTO sales VALUES ('a', 'p', '2020-03-01')")
+    before = (ready / "shop.duckdb").read_bytes()
+    sales = {"source": "sales", "buyer": "id", "product": "sku", "date": "day"}
+    people = {"source": "people", "buyer": "cust", "axes": {"state": "home"}}
+    path = configure(ready, engine="duckdb://shop.duckdb", purchases=sales, buyers=people)
+    run("answer", path, "--dry-run")
+    run("answer", path)
+    assert Release.load(ready / "shop.release").tables["state",].counts.shape == (3,)
+    assert (ready / "shop.duckdb").read_bytes() == before

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from dpnotice import errors
@@ -31,6 +33,20 @@ def test_a_refusal_at_a_retailer_is_its_code_and_fixed_text(code: str) -> None:
 @pytest.mark.parametrize("code", PURCHASES_RULES)
 def test_no_fixed_text_has_room_for_a_value(code: str) -> None:
     assert not set("{}%") & set(PURCHASES_RULES[code])
+
+
+@pytest.mark.parametrize("code", PURCHASES_RULES)
+def test_a_code_is_one_upper_case_name_and_its_text_one_line(code: str) -> None:
+    assert code.isascii()
+    assert code == code.upper()
+    assert "\n" not in PURCHASES_RULES[code]
+
+
+def test_every_code_with_a_fixed_text_is_raised_somewhere() -> None:
+    folder = Path(errors.__file__).parent
+    others = [path for path in folder.rglob("*.py") if path.name != "errors.py"]
+    source = "".join(path.read_text("utf-8") for path in others)
+    assert {code for code in PURCHASES_RULES if f'"{code}"' not in source} == set()
 
 
 def test_a_refusal_at_a_retailer_names_the_argument() -> None:

@@ -11,18 +11,26 @@ from ibis.expr.operations import DatabaseTable
 
 from dpnotice.retailer.purchases import Opened, Purchases
 
+# Names of DuckDB are found whatever their case.
 _DUCKDB: Final = """
-SELECT count(*) FILTER (constraint_type IN ('PRIMARY KEY', 'UNIQUE') AND table_name = {buyers}
-                        AND constraint_column_names = [{id}]) > 0
-   AND count(*) FILTER (constraint_type = 'FOREIGN KEY' AND table_name = {purchases}
-                        AND constraint_column_names = [{buyer}] AND referenced_table = {buyers}
-                        AND referenced_column_names = [{id}]) > 0
-   AND NOT EXISTS (SELECT 1 FROM duckdb_tables() WHERE temporary
-                   AND table_name IN ({buyers}, {purchases}))
-   AND NOT EXISTS (SELECT 1 FROM duckdb_views() WHERE temporary
-                   AND view_name IN ({buyers}, {purchases}))
-FROM duckdb_constraints()
-WHERE database_name = {catalog} AND schema_name = {schema}
+WITH held AS (
+    SELECT constraint_type AS kind, lower(table_name) AS of_table,
+           list_transform(constraint_column_names, lambda c: lower(c)) AS columns,
+           lower(referenced_table) AS to_table,
+           list_transform(referenced_column_names, lambda c: lower(c)) AS to_columns
+    FROM duckdb_constraints()
+    WHERE lower(database_name) = lower({catalog}) AND lower(schema_name) = lower({schema})
+), temporaries AS (
+    SELECT lower(table_name) AS named FROM duckdb_tables() WHERE temporary
+    UNION ALL SELECT lower(view_name) FROM duckdb_views() WHERE temporary
+)
+SELECT EXISTS (SELECT 1 FROM held WHERE kind IN ('PRIMARY KEY', 'UNIQUE')
+               AND of_table = lower({buyers}) AND columns = [lower({id})])
+   AND EXISTS (SELECT 1 FROM held WHERE kind = 'FOREIGN KEY'
+               AND of_table = lower({purchases}) AND columns = [lower({buyer})]
+               AND to_table = lower({buyers}) AND to_columns = [lower({id})])
+   AND NOT EXISTS (SELECT 1 FROM temporaries
+                   WHERE named IN (lower({buyers}), lower({purchases})))
 """
 # A child of an inherited table escapes its parent's key, an unvalidated or switched-off foreign key
 # says nothing about the rows that are there, a deferred one may be broken meanwhile, and a

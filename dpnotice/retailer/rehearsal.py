@@ -100,7 +100,7 @@ def rehearse(inquiry: Inquiry, purchases: Purchases, *, retailer: str, ledger: L
 def _rehearsed(inquiry: Inquiry, purchases: Purchases, retailer: str, ledger: Ledger) -> Rehearsal:
     check_arguments(inquiry, purchases, retailer, ledger)
     state = ledger.lookup(request_id(inquiry, retailer, purchases.ids))[1]
-    if state != "artifact":
+    if state in {"new", "lost"}:
         ledger.check_affordable(inquiry, retailer)
     with purchases.opened() as tables:
         columns, engine = _columns(purchases, tables), tables.engine.name

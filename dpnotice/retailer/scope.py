@@ -82,10 +82,12 @@ def coverage(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: Pub
     guests = absent(period[purchases.buyer])
     rows = rows_in_scope(inquiry, purchases, tables, public)
     scope = _with_levels(inquiry, axes, rows, tables, public)
-    unknown = {f"unknown_{axis}": scope[f"level_{axis}"].isnull().sum() for axis in axes}
+    unknown = {
+        f"unknown_{axis}": scope[f"level_{axis}"].isnull().sum().fill_null(0) for axis in axes
+    }
     counts = [
         tables.purchases.aggregate(rows=tables.purchases.count()),
-        period.aggregate(in_period=period.count(), without_buyer=guests.sum()),
+        period.aggregate(in_period=period.count(), without_buyer=guests.sum().fill_null(0)),
         scope.aggregate(in_scope=scope.count(), **unknown),
     ]
     if purchases.buyers is not None and tables.buyers is not None:

@@ -34,6 +34,8 @@ MEMORY_LIMIT: Final = "4GB"
 _DAY: Final = r"^\d{4}-\d{2}-\d{2}$"
 _LOCAL_TIME: Final = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
 _FRAMES: Final = frozenset({"pandas", "polars", "pyarrow"})
+_PER_UNIT: Final = {"s": 10**6, "ms": 10**3}
+"""Microseconds in the coarser units of time."""
 _SUFFIXES: Final = (".parquet", ".csv", ".csv.gz")
 
 
@@ -137,7 +139,7 @@ def _whole_times(wanted: Wanted, table: Table) -> Table:
         return table
     table = _instants(wanted.date, table)
     kind = table.schema()[wanted.date]
-    if kind.is_unknown() and str(kind).endswith("TIMESTAMPTZ_NS)"):
+    if kind.is_unknown() and "TIMESTAMPTZ_NS" in str(kind):
         fitting = dt.Timestamp(timezone="UTC", scale=6)
     elif kind.is_timestamp() and kind.timezone is None and kind.scale not in (None, 6):
         fitting = dt.Timestamp(scale=6)
@@ -218,10 +220,22 @@ def _as_arrow(wanted: Wanted) -> Any:
         if pa.types.is_null(kind):  # a column without a value has no type of its own
             kind = pa.date32() if field.name == wanted.date else pa.string()
         if pa.types.is_timestamp(kind) and kind.tz is not None:
-            kind = pa.timestamp("us", tz=kind.tz)
-        if kind != field.type:
-            table = table.set_column(place, field.name, table[field.name].cast(kind, safe=False))
+            table = table.set_column(place, field.name, _microseconds(table[field.name], kind))
+        elif kind != field.type:
+            table = table.set_column(place, field.name, table[field.name].cast(kind))
     return table
+
+
+def _microseconds(times: Any, kind: Any) -> Any:
+    """Return zoned times in microseconds; one too far off to be told in those is no time."""
+    import pyarrow as pa  # noqa: PLC0415 -- only for frames
+    import pyarrow.compute as pc  # noqa: PLC0415 -- the same
+
+    counts = times.cast(pa.int64())
+    most = (2**63 - 1) // _PER_UNIT.get(kind.unit, 1)
+    told = pc.and_(pc.greater_equal(counts, -most), pc.less_equal(counts, most))
+    kept = pc.if_else(told, counts, pa.scalar(None, pa.int64()))
+    return kept.cast(kind).cast(pa.timestamp("us", tz=kind.tz), safe=False)
 
 
 def _column(values: Any, is_date: bool) -> Any:  # noqa: FBT001 -- which fixed rule applies
@@ -288,8 +302,9 @@ def _parquet_schema(engine: Any, path: str) -> list[Any]:
 
 def _csv_header(path: str) -> list[str]:
     opener = gzip.open if path.endswith(".gz") else open
-    with opener(path, "rt", encoding="utf-8-sig", newline="") as lines:
-        return next(csv.reader(lines), [])
+    with opener(path, "rb") as lines:  # decoded line by line, so that no row is read with it
+        header = next(csv.reader(line.decode("utf-8") for line in lines), [])
+    return [name.removeprefix("\ufeff") for name in header]
 
 
 def check_present(wanted: Wanted, held: Sequence[str]) -> None:

@@ -355,3 +355,64 @@ def test_of_several_retailers_a_chance_lies_between_two() -> None:
         "The chance that reach is at least 70% is between below 1% and 97%, depending on the "
         "overlap between retailers; the data do not settle whether it would."
     )
+
+
+# --- the page of a rehearsal ---------------------------------------------------------------
+def page_facts(**changes: object) -> dict[str, Any]:
+    plain = {
+        "inquiry": {"title": "Purchasers", "name": "matter"},
+        "retailer": "shop",
+        "engine": "duckdb",
+        "ids": "as_is",
+        "columns": [("buyer", "id", "string"), ("date", "day", "date")],
+        "tables": [{"of": ["state", "age"], "cells": 1428, "sd": 5.63, "half_width": 12}],
+        "measure": "epsilon",
+        "asked": "1",
+        "spent": "0.5",
+        "cap": "2",
+        "state": "new",
+        "counting": "SELECT 1;\n",
+        "coverage": "SELECT 2;\n",
+    }
+    return plain | changes
+
+
+def test_the_page_of_a_rehearsal_says_first_that_nothing_happened() -> None:
+    first = wording.rehearsal_page(page_facts()).splitlines()[0]
+    assert first == "DRY RUN: NO ROW WAS READ, NOTHING WAS DEBITED, NOTHING LEAVES"
+
+
+def test_the_page_of_a_rehearsal_holds_every_fact() -> None:
+    page = wording.rehearsal_page(page_facts())
+    for expected in (
+        "Purchasers (matter)",
+        "epsilon 1; spent before 0.5 of 2",
+        "state x age",
+        "1,428",
+        "+-12 people",
+        "SELECT 1;",
+        "SELECT 2;",
+    ):
+        assert expected in page
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ("as_is", "compared as they are"),
+        ("trim", "without blanks around them"),
+        ("trim_ascii_lower", "in lower case"),
+    ],
+)
+def test_the_page_of_a_rehearsal_says_how_ids_are_compared(ids: str, words: str) -> None:
+    assert words in wording.rehearsal_page(page_facts(ids=ids))
+
+
+def test_every_state_of_a_request_reads_differently() -> None:
+    states = ("new", "artifact", "lost", "open")
+    assert len({wording.rehearsal_page(page_facts(state=state)) for state in states}) == 4
+
+
+def test_every_line_of_the_page_but_the_queries_fits_a_terminal() -> None:
+    page = wording.rehearsal_page(page_facts(state="open", ids="trim_ascii_lower"))
+    assert max(map(len, page.splitlines())) <= 100

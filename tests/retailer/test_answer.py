@@ -343,6 +343,11 @@ def drifting(folder: Path) -> Path:
     return folder / "*.parquet"
 
 
+def missing_part(folder: Path) -> list[Path]:
+    pq.write_table(frame(), folder / "a.parquet")
+    return [folder / "a.parquet", folder / "b.parquet"]
+
+
 SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "truncated parquet": (truncated, "SOURCE_CORRUPT"),
     "overwritten parquet": (overwritten, "SOURCE_CORRUPT"),
@@ -352,6 +357,7 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "cut gzip": (cut_gzip, "SOURCE_CORRUPT"),
     "no gzip": (no_gzip, "SOURCE_CORRUPT"),
     "drift": (drifting, "SCHEMA_DRIFT"),
+    "missing part": (missing_part, "PARTIAL_INPUT"),
     "no file": (lambda folder: folder / "none.csv", "SOURCE_MISSING"),
     "wrong type": (lambda _: 3, "SOURCE_TYPE"),
     "series": (lambda _: pd.Series(["b1"]), "SOURCE_TYPE"),
@@ -384,11 +390,18 @@ def test_a_refusal_shows_no_librarys_frames_or_words(
     assert refusal.__cause__ is None
     assert refusal.__context__ is None
     frames = traceback.extract_tb(refusal.__traceback__)
-    assert {Path(step.filename).name for step in frames} == {Path(__file__).name, "answer.py"}
+    ours = {Path(__file__).name, "answer.py", "edge.py"}
+    assert {Path(step.filename).name for step in frames} == ours
 
 
 def test_a_missing_axis_is_refused(ledger: Ledger) -> None:
     assert refused(ledger, purchases(axes={"state": "st"})).code == "AXES_MISSING"
+
+
+def test_a_guest_in_scope_is_refused_before_the_debit(ledger: Ledger) -> None:
+    guests = purchases(frame(id=[None, "b1", "b2"]), on_null_id="fail")
+    assert refused(ledger, guests).code == "NULL_ID"
+    assert ledger.remaining(inquiry(), "shop") == 3
 
 
 @pytest.mark.parametrize("failure", [KeyError("b1"), RuntimeError("b1"), MemoryError("b1")])

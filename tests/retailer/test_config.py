@@ -1,8 +1,10 @@
 """The engineer's configuration file: paths from its own folder, and nothing unknown in it."""
 
+import traceback
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 import tomli_w
@@ -180,3 +182,146 @@ def test_a_broken_mapping_is_refused_with_its_code(tmp_path: Path) -> None:
 def test_every_refusal_is_one_line(tmp_path: Path) -> None:
     for number, given in enumerate((content(seed=1), content(retailer=7), {})):
         assert "\n" not in refused(write(tmp_path / str(number), given))
+
+
+# --- attributes in a second file -----------------------------------------------------------
+def listed(**changes: Any) -> dict[str, Any]:
+    return {"source": "people.csv", "buyer": "cust", "axes": {"state": "home"}} | changes
+
+
+def apart(folder: Path, **changes: Any) -> Path:
+    given = content(purchases=purchases(axes={}, timezone="UTC"), buyers=listed(), **changes)
+    path = write(folder, given)
+    (folder / "people.csv").write_text("cust,home\na,CA\nb,TX\n", encoding="utf-8")
+    return path
+
+
+def test_the_buyers_table_is_found_from_the_files_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = apart(tmp_path / "job")
+    monkeypatch.chdir(tmp_path)
+    read = AnswerConfig.load(path)
+    asked = matter(tables=[{"of": ["state"]}])
+    assert counting.count(asked, read.purchases)._tables["state",].tolist() == [1, 0, 1]
+
+
+def test_the_meaning_of_the_buyers_columns_reaches_the_purchases(tmp_path: Path) -> None:
+    path = write(tmp_path, content(purchases=purchases(axes={}), buyers=listed(person="mail")))
+    read = AnswerConfig.load(path).purchases.buyers
+    assert read is not None
+    assert (read.buyer, dict(read.axes), read.person) == ("cust", {"state": "home"}, "mail")
+
+
+def test_what_to_do_with_guests_reaches_the_purchases(tmp_path: Path) -> None:
+    path = write(tmp_path, content(purchases=purchases(on_null_id="fail")))
+    assert AnswerConfig.load(path).purchases.on_null_id == "fail"
+
+
+def test_an_unknown_key_of_the_buyers_is_refused_by_name(tmp_path: Path) -> None:
+    assert "'buyers.ids'" in refused(write(tmp_path, content(buyers=listed(ids="trim"))))
+
+
+@pytest.mark.parametrize("key", ["source", "buyer"])
+def test_a_missing_key_of_the_buyers_is_refused_by_name(tmp_path: Path, key: str) -> None:
+    given = listed()
+    del given[key]
+    assert f"'buyers.{key}'" in refused(write(tmp_path, content(buyers=given)))
+
+
+def code(path: Path) -> str:
+    with pytest.raises(PurchasesError) as caught:
+        AnswerConfig.load(path)
+    assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+    return caught.value.code
+
+
+def test_an_axis_of_both_tables_is_refused(tmp_path: Path) -> None:
+    assert code(write(tmp_path, content(buyers=listed()))) == "MAPPED_TWICE"
+
+
+# --- tables in a database ------------------------------------------------------------------
+def database(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(folder / "shop.duckdb") as made:
+        made.execute("CREATE SCHEMA mart")
+        made.execute("CREATE TABLE mart.sales (id TEXT, sku TEXT, day DATE)")
+        made.execute("CREATE TABLE people (cust TEXT PRIMARY KEY, home TEXT)")
+        made.execute("INSERT INTO mart.sales VALUES ('a', 'p', '2020-03-01')")
+        made.execute("INSERT INTO people VALUES ('a', 'NY'), ('b', 'CA')")
+    return folder / "shop.duckdb"
+
+
+def held(folder: Path, **changes: Any) -> Path:
+    plain = {
+        "engine": "duckdb://shop.duckdb",
+        "purchases": purchases(source="mart.sales", axes={}),
+        "buyers": listed(source="people"),
+    }
+    return write(folder, content(**(plain | changes)))
+
+
+def counted(path: Path) -> list[int]:
+    read = AnswerConfig.load(path)
+    asked = matter(tables=[{"of": ["state"]}])
+    return list(counting.count(asked, read.purchases)._tables["state",].tolist())
+
+
+def test_tables_of_a_duckdb_file_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database(tmp_path / "job")
+    monkeypatch.chdir(tmp_path)
+    assert counted(held(tmp_path / "job")) == [0, 1, 0]
+
+
+def test_a_duckdb_file_is_left_byte_for_byte(tmp_path: Path) -> None:
+    file = database(tmp_path)
+    before = file.read_bytes()
+    counted(held(tmp_path))
+    assert file.read_bytes() == before
+    assert [path.name for path in tmp_path.glob("shop.duckdb*")] == ["shop.duckdb"]
+
+
+def test_a_duckdb_file_that_may_not_be_written_is_counted(tmp_path: Path) -> None:
+    database(tmp_path).chmod(0o400)
+    assert counted(held(tmp_path)) == [0, 1, 0]
+
+
+def test_a_missing_duckdb_file_is_never_made(tmp_path: Path) -> None:
+    assert code(held(tmp_path)) == "ENGINE_CONNECT"
+    assert not (tmp_path / "shop.duckdb").exists()
+
+
+@pytest.mark.parametrize(
+    "url", ["shop.duckdb", "duckdb:", "duckdb://", "mysql://host/shop", "sqlite://shop.db", "://x"]
+)
+def test_an_address_of_no_engine_is_refused(tmp_path: Path, url: str) -> None:
+    assert code(held(tmp_path, engine=url)) == "ENGINE_URL"
+
+
+SECRET = "hunter2-canary"  # noqa: S105 -- planted, to be looked for
+ADDRESS = f"postgres://ann:{SECRET}@127.0.0.1:1/shop"
+
+
+def test_an_engine_out_of_reach_is_refused(tmp_path: Path) -> None:
+    assert code(held(tmp_path, engine=ADDRESS)) == "ENGINE_CONNECT"
+
+
+def test_a_refusal_to_connect_shows_no_password(tmp_path: Path) -> None:
+    with pytest.raises(PurchasesError) as caught:
+        AnswerConfig.load(held(tmp_path, engine=ADDRESS))
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    assert SECRET not in repr(caught.value)
+
+
+@pytest.mark.parametrize("name", ["absent", "mart.absent", "absent.sales", "sales", "people; --"])
+def test_an_unknown_table_is_refused(tmp_path: Path, name: str) -> None:
+    database(tmp_path)
+    bad = purchases(source=name, axes={})
+    assert code(held(tmp_path, purchases=bad)) == "TABLE_NAME"
+
+
+def test_a_list_of_tables_is_refused(tmp_path: Path) -> None:
+    database(tmp_path)
+    assert code(held(tmp_path, buyers=listed(source=["people"]))) == "TABLE_NAME"

@@ -12,11 +12,15 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dpnotice.errors import PurchasesError
 from dpnotice.inquiry import Inquiry
 from dpnotice.retailer import counting
-from dpnotice.retailer.purchases import Purchases
+from dpnotice.retailer.purchases import Opened, Purchases
+from made import layouts
+from made.layouts import apart, people
 from made.releases import matter
 
 DAY = date(2020, 3, 1)
@@ -436,33 +440,258 @@ def test_the_session_zone_of_a_connection_does_not_matter() -> None:
 def test_the_query_reads_only_the_mapped_columns() -> None:
     engine = connected()
     engine.raw_sql("ALTER TABLE s ADD COLUMN secret TEXT")
-    asked = inquiry()
-    query = counting.cells(asked, purchases(None), engine.table("s"))
+    query = counting.cells(inquiry(), purchases(None), Opened(engine.table("s"), None, engine))
     assert "secret" not in ibis.to_sql(query, dialect="duckdb")
 
 
 def test_the_query_uses_no_approximate_count() -> None:
-    query = counting.cells(inquiry(), purchases(None), connected().table("s"))
+    opened = Opened(connected().table("s"), None, None)
+    query = counting.cells(inquiry(), purchases(None), opened)
     assert "approx" not in ibis.to_sql(query, dialect="duckdb").lower()
 
 
 class Recorder:
     """An engine that notes what is dropped."""
 
-    def __init__(self, name: str) -> None:
-        self.name, self.dropped = name, list[tuple[str, str]]()
+    name = "duckdb"
 
-    def drop_table(self, table: str, *, force: bool) -> None:
-        self.dropped.append(("table", table) if force else ("table", ""))
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure, self.dropped = failure, list[tuple[str, bool]]()
+
+    def to_pyarrow(self, _query: object) -> str:
+        if self.failure is not None:
+            raise self.failure
+        return "found"
 
     def drop_view(self, view: str, *, force: bool) -> None:
-        self.dropped.append(("view", view) if force else ("view", ""))
+        self.dropped.append((view, force))
 
 
-@pytest.mark.parametrize(("name", "kind"), [("postgres", "table"), ("pyspark", "view")])
-def test_what_the_query_brought_along_is_dropped_as_each_engine_holds_it(
-    name: str, kind: str
+def test_what_the_query_brought_along_is_dropped() -> None:
+    engine, brought = Recorder(), ibis.memtable({"product": ["p"]})
+    assert counting._run(engine, brought) == "found"
+    assert engine.dropped == [(brought.get_name(), True)]
+
+
+def test_what_the_query_brought_along_is_dropped_after_a_failure() -> None:
+    engine, brought = Recorder(RuntimeError()), ibis.memtable({"product": ["p"]})
+    with pytest.raises(RuntimeError):
+        counting._run(engine, brought)
+    assert engine.dropped == [(brought.get_name(), True)]
+
+
+@pytest.mark.parametrize(("name", "public"), [("postgres", "written"), ("duckdb", "carried")])
+def test_public_lists_come_along_as_the_engine_allows(name: str, public: str) -> None:
+    engine = Recorder()
+    engine.name = name
+    assert counting._public(engine).__name__ == public
+
+
+# --- attributes in a buyers table ----------------------------------------------------------
+def test_attributes_are_taken_from_the_buyers_table() -> None:
+    bought = layouts.sales(("a", "p", DAY, "NY"))
+    assert layouts.cross(apart(bought, people(("a", "old")))) == only(state=1, age=1)
+
+
+def test_who_is_missing_in_the_buyers_table_is_unknown_there() -> None:
+    bought = layouts.sales(("a", "p", DAY, "NY"))
+    assert layouts.cross(apart(bought, people(("b", "old")))) == only(state=1, age=2)
+
+
+def test_an_empty_buyers_table_leaves_everybody_unknown() -> None:
+    bought = layouts.sales(("a", "p", DAY, "NY"))
+    assert layouts.cross(apart(bought, people())) == only(state=1, age=2)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_who_is_listed_twice_is_one_record_of_the_smallest_code(order: int) -> None:
+    listed = [("a", None), ("a", "old"), ("a", "young"), ("a", "old")][::order]
+    bought = layouts.sales(("a", "p", DAY, "NY"))
+    assert layouts.cross(apart(bought, people(*listed))) == only(state=1, age=0)
+
+
+def test_of_two_axes_in_the_buyers_table_the_smallest_code_decides_both() -> None:
+    kinds = {"st": pa.string()}
+    listed = layouts.frame(
+        layouts.PEOPLE | kinds, [("a", "young", "NY"), ("a", "old", "CA"), ("a", "young", None)]
+    )
+    both = {"axes": {"age": "age", "state": "st"}}
+    mapped = apart(layouts.sales(("a", "p", DAY, "x")), listed, axes={}, listed=both)
+    assert layouts.cross(mapped) == only(state=0, age=1)
+
+
+def test_one_who_is_listed_twice_moves_nobody_else() -> None:
+    bought = layouts.sales(("a", "p", DAY, "CA"), ("b", "p", DAY, "NY"), ("c", "p", DAY, "NY"))
+    listed = people(("a", "old"), ("a", "young"), ("b", "old"))
+    assert layouts.cross(apart(bought, listed)) == [[1, 0, 0], [0, 1, 1], [0, 0, 0]]
+
+
+def test_one_listed_twice_and_one_not_at_all_are_not_taken_for_each_other() -> None:
+    """Their numbers cancel in a sum of rows, and each is still one record."""
+    bought = layouts.sales(("a", "p", DAY, "CA"), ("b", "p", DAY, "CA"))
+    listed = people(("a", "old"), ("a", "young"))
+    assert layouts.cross(apart(bought, listed)) == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+
+
+def test_who_is_listed_and_bought_nothing_is_not_counted() -> None:
+    listed = people(("a", "old"), ("b", "old"), ("c", "young"), (None, "old"), ("", "old"))
+    bought = layouts.sales(("a", "p", DAY, "NY"), ("b", "other", DAY, "NY"))
+    assert layouts.cross(apart(bought, listed)) == only(state=1, age=1)
+
+
+@pytest.mark.parametrize("blank", [None, "", " "])
+def test_a_guest_is_no_buyer_even_where_the_buyers_table_has_one(blank: str | None) -> None:
+    bought = layouts.sales(("a", "p", DAY, "NY"), (blank, "p", DAY, "NY"))
+    listed = people(("a", "old"), (blank, "young"))
+    assert layouts.cross(apart(bought, listed)) == only(state=1, age=1)
+
+
+def test_the_buyers_table_may_hold_no_axis_at_all() -> None:
+    bought = frame(("a", "p", DAY, "NY", "old"))
+    plain = {"axes": {"state": "st", "age": "age"}}
+    mapped = apart(bought, people(("a", "x"), ("a", "y")), **plain, listed={"axes": {}})
+    assert layouts.cross(mapped) == only(state=1, age=1)
+
+
+def test_an_axis_of_the_buyers_that_is_not_asked_is_ignored() -> None:
+    asked = layouts.inquiry(axes={"state": ["CA", "NY"]}, tables=[{"of": ["state"]}])
+    bought = layouts.sales(("a", "p", DAY, "NY"), ("b", "p", DAY, "CA"))
+    assert layouts.cross(apart(bought, people(("a", "old"), ("a", "young"))), asked) == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("ids", "age"), [("as_is", [0, 0, 1]), ("trim", [0, 0, 1]), ("trim_ascii_lower", [0, 1, 0])]
+)
+def test_ids_of_both_tables_are_spelt_alike_by_the_rule(ids: str, age: list[int]) -> None:
+    bought = layouts.sales((" Ann@x.com", "p", DAY, "CA"))
+    found = layouts.cross(apart(bought, people(("ann@X.com\t", "old")), ids=ids))
+    assert found == [age, [0, 0, 0], [0, 0, 0]]
+
+
+def test_ids_that_the_rule_makes_alike_are_listed_twice() -> None:
+    bought = layouts.sales(("ann", "p", DAY, "CA"))
+    listed = people(("Ann", "old"), (" ann", "young"), ("ANN ", None))
+    assert layouts.cross(apart(bought, listed, ids="trim_ascii_lower")) == only(state=0, age=0)
+
+
+def test_integer_ids_of_different_widths_meet() -> None:
+    bought = layouts.sales((7, "p", DAY, "CA"), (2**40, "p", DAY, "CA"), id=pa.int64())
+    listed = people((7, "old"), cust=pa.int16())
+    assert layouts.cross(apart(bought, listed)) == [[0, 1, 1], [0, 0, 0], [0, 0, 0]]
+
+
+ages = st.sampled_from(["young", "old", "Old", None])
+one_sale = st.tuples(
+    st.sampled_from(["a", "b", "c", None]),
+    st.sampled_from(["p", "42", "other"]),
+    st.dates(date(2019, 12, 31), date(2020, 1, 3)),
+    st.sampled_from(["CA", "NY", None]),
+)
+
+
+@settings(max_examples=25)
+@given(st.lists(one_sale, max_size=8), st.dictionaries(st.sampled_from("abz"), ages))
+def test_attributes_apart_are_counted_as_attributes_with_the_purchases(
+    rows: list[Any], listed: dict[str, str | None]
 ) -> None:
-    engine, brought = Recorder(name), ibis.memtable({"product": ["p"]})
-    counting._forget(engine, brought)
-    assert engine.dropped == [(kind, brought.get_name())]
+    kinds = layouts.SALES | {"age": pa.string()}
+    together = layouts.frame(kinds, [(*row, listed.get(row[0])) for row in rows])
+    assert layouts.cross(apart(layouts.sales(*rows), people(*listed.items()))) == layouts.cross(
+        purchases(together)
+    )
+
+
+# --- guests --------------------------------------------------------------------------------
+def strict(*rows: Row, **changes: object) -> int:
+    return total(frame(("z", "p", DAY, "CA", "old"), *rows), on_null_id="fail", **changes)
+
+
+@pytest.mark.parametrize("blank", [None, "", " ", "\t\n"])
+def test_a_guest_in_scope_refuses_the_count_where_that_is_asked(blank: str | None) -> None:
+    with pytest.raises(PurchasesError) as caught:
+        strict((blank, "p", DAY, "CA", "old"))
+    assert (caught.value.code, caught.value.field) == ("NULL_ID", "buyer")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        (None, "other", DAY, "CA", "old"),
+        (None, None, DAY, "CA", "old"),
+        (None, "p", date(2019, 12, 31), "CA", "old"),
+        (None, "p", date(2021, 1, 1), "CA", "old"),
+        (None, "p", None, "CA", "old"),
+    ],
+)
+def test_a_guest_out_of_scope_or_period_refuses_nothing(row: Row) -> None:
+    assert strict(row) == 1
+
+
+def test_a_guest_of_the_buyers_table_refuses_nothing() -> None:
+    bought = layouts.sales(("a", "p", DAY, "NY"))
+    mapped = apart(bought, people(("a", "old"), (None, "old")), on_null_id="fail")
+    assert layouts.cross(mapped) == only(state=1, age=1)
+
+
+# --- the person key ------------------------------------------------------------------------
+def keys(*rows: Any, listed: Any = None) -> list[tuple[str, str | None]]:
+    """(buyer, person) of every record; the key is the state's column, or the age's if `listed`."""
+    bought = layouts.sales(*rows)
+    if listed is None:
+        mapped = Purchases(bought, **layouts.COLUMNS, person="st", axes={"state": "st"})
+    else:
+        mapped = apart(bought, listed, listed={"person": "age"})
+    asked = layouts.inquiry(axes={"state": ["CA", "NY"]}, tables=[{"of": ["state"]}])
+    with mapped.opened() as tables:
+        found = tables.engine.to_pyarrow(counting.records(asked, mapped, tables)).to_pylist()
+    return sorted((row["buyer"], row["person"]) for row in found)
+
+
+@given(st.permutations([("a", k) for k in ("m", "B", "\u00e4", None)] + [("b", "z")]))
+@settings(max_examples=10)
+def test_a_record_holds_the_smallest_key_whatever_the_order_of_rows(rows: list[Any]) -> None:
+    sold = [(buyer, "p", date(2020, 3, n + 1), key) for n, (buyer, key) in enumerate(rows)]
+    assert keys(*sold) == [("a", "B"), ("b", "z")]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_record_holds_the_smallest_key_of_the_buyers_table(order: int) -> None:
+    listed = [("a", "m"), ("a", "B"), ("a", None)][::order]
+    found = keys(("a", "p", DAY, "CA"), ("b", "p", DAY, "CA"), listed=people(*listed))
+    assert found == [("a", "B"), ("b", None)]
+
+
+def test_a_key_of_a_purchase_out_of_scope_is_not_read() -> None:
+    assert keys(("a", "p", DAY, "m"), ("a", "other", DAY, "a")) == [("a", "m")]
+
+
+@pytest.mark.parametrize("held", ["purchases", "buyers"])
+def test_the_person_key_is_never_in_the_query_of_cells(held: str) -> None:
+    schema = {"id": "string", "sku": "string", "day": "date", "st": "string", "mail": "string"}
+    bought = ibis.table(schema, name="s")
+    listed = ibis.table({"cust": "string", "age": "string", "mail": "string"}, name="b")
+    near = {"person": "mail"} if held == "purchases" else {}
+    far = {"person": "mail"} if held == "buyers" else {}
+    query = counting.cells(
+        layouts.inquiry(), apart(bought, listed, **near, listed=far), Opened(bought, listed, None)
+    )
+    text = ibis.to_sql(query, dialect="duckdb")
+    assert "mail" not in text
+    assert "person" not in text
+
+
+def test_a_person_key_changes_no_count() -> None:
+    bought = layouts.sales(("a", "p", DAY, "NY"), ("a", "p", DAY, "CA"))
+    listed = people(("a", "old"), ("a", "young"))
+    assert layouts.cross(apart(bought, listed, person="st")) == layouts.cross(apart(bought, listed))
+    mapped = apart(bought, listed, listed={"person": "age"})
+    assert layouts.cross(mapped) == layouts.cross(apart(bought, listed))
+
+
+# --- far-off times -------------------------------------------------------------------------
+@pytest.mark.parametrize(("unit", "far"), [("s", 2**55), ("ms", 2**61), ("us", 2**62)])
+def test_a_far_off_time_stops_no_count(unit: str, far: int) -> None:
+    ticks = {"s": 1, "ms": 10**3, "us": 10**6}[unit]
+    near = int(datetime(2020, 3, 1, tzinfo=UTC).timestamp()) * ticks
+    rows = moments(pa.timestamp(unit), near, far, None)
+    assert total(rows, timezone="UTC") == 1

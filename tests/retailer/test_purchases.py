@@ -1,7 +1,5 @@
-"""A source is opened or refused: by code, before anything is counted, and without a trace."""
+"""Columns have a meaning, stated once: a mapping that cannot be meant is refused by code."""
 
-import gc
-import tempfile
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -9,13 +7,12 @@ from typing import Any
 
 import ibis
 import pandas as pd
-import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from dpnotice.errors import PURCHASES_RULES, PurchasesError
-from dpnotice.retailer.purchases import Purchases
+from dpnotice.retailer.purchases import Buyers, Purchases
 
 MAPPING = {"buyer": "id", "product": "sku", "date": "day", "axes": {"state": "st"}}
 HEADER = "id,sku,day,st\n"
@@ -41,9 +38,9 @@ def written(path: Path, table: pa.Table) -> Path:
     return path
 
 
-def rows(source: object) -> int:
-    with purchases(source).opened() as (table, engine):
-        return int(engine.to_pyarrow(table.count()).as_py())
+def rows(source: object, **changes: object) -> int:
+    with purchases(source, **changes).opened() as tables:
+        return int(tables.engine.to_pyarrow(tables.purchases.count()).as_py())
 
 
 @pytest.mark.parametrize(
@@ -90,76 +87,6 @@ def test_nothing_is_read_before_it_is_opened(tmp_path: Path) -> None:
     assert purchases(tmp_path / "not-yet.parquet").buyer == "id"
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        None,
-        3,
-        b"sales.parquet",
-        [],
-        [3],
-        {"id": ["b1"]},
-        iter(["a.parquet"]),
-        pd.Series(["b1"]),
-        pl.Series(["b1"]),
-        pa.array(["b1"]),
-        ibis.table({"id": "string"}, name="bound_to_no_engine"),
-    ],
-    ids=lambda source: f"{type(source).__module__}.{type(source).__name__}",
-)
-def test_a_source_of_another_type_is_refused(source: object) -> None:
-    assert refused(source).code == "SOURCE_TYPE"
-
-
-@pytest.mark.parametrize("name", ["none.parquet", "*.csv", "."])
-def test_a_path_without_files_is_missing(tmp_path: Path, name: str) -> None:
-    assert refused(tmp_path / name).code == "SOURCE_MISSING"
-
-
-def test_one_missing_file_of_a_list_is_missing(tmp_path: Path) -> None:
-    present = written(tmp_path / "a.parquet", frame())
-    assert refused([present, tmp_path / "b.parquet"]).code == "SOURCE_MISSING"
-
-
-def test_files_of_two_formats_are_refused(tmp_path: Path) -> None:
-    parquet = written(tmp_path / "a.parquet", frame())
-    csv = tmp_path / "b.csv"
-    csv.write_text(HEADER)
-    assert refused([parquet, csv]).code == "SOURCE_FORMAT"
-
-
-def test_a_file_of_a_strange_format_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "sales.xlsx").write_text("")
-    assert refused(tmp_path / "sales.xlsx").code == "SOURCE_FORMAT"
-
-
-def test_parquet_parts_that_disagree_are_drift(tmp_path: Path) -> None:
-    written(tmp_path / "a.parquet", frame())
-    written(tmp_path / "b.parquet", frame(id=[1]))
-    assert refused(tmp_path / "*.parquet").code == "SCHEMA_DRIFT"
-
-
-def test_csv_parts_that_disagree_are_drift(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_text(HEADER + "b1,p,2020-03-01,CA\n")
-    (tmp_path / "b.csv").write_text("id,sku,day,state\nb1,p,2020-03-01,CA\n")
-    assert refused(tmp_path / "*.csv").code == "SCHEMA_DRIFT"
-
-
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"buyer": "none"}, "buyer"),
-        ({"product": "none"}, "product"),
-        ({"date": "none"}, "date"),
-        ({"axes": {"state": "none"}}, "axes.state"),
-        ({"person": "none"}, "person"),
-    ],
-)
-def test_a_missing_column_is_named_by_its_argument(changes: dict[str, Any], field: str) -> None:
-    refusal = refused(frame(), **changes)
-    assert (refusal.code, refusal.field) == ("SCHEMA_MISSING", field)
-
-
 def test_an_extra_column_is_ignored() -> None:
     assert rows(frame(extra=[1.5])) == 1
 
@@ -186,86 +113,151 @@ def test_a_time_with_a_zone_needs_none() -> None:
     assert rows(frame(day=pa.array([0], pa.timestamp("us", tz="UTC")))) == 1
 
 
+# --- the buyers table ----------------------------------------------------------------------
+LISTED = pa.table({"cust": ["b1"], "age": ["old"]})
+
+
+def buyers(source: object = LISTED, **changes: object) -> Buyers:
+    return Buyers(source, **({"buyer": "cust", "axes": {"age": "age"}} | changes))
+
+
 @pytest.mark.parametrize(
-    "source",
+    ("changes", "code", "field"),
     [
-        frame(),
-        frame().to_pandas(),
-        pl.from_arrow(frame()),
-        pl.from_arrow(frame()).lazy(),
-        frame().to_pandas().astype({"id": "category", "st": "category"}),
+        ({"buyer": 5}, "MAPPING", "buyers.buyer"),
+        ({"buyer": ""}, "MAPPING", "buyers.buyer"),
+        ({"axes": ["age"]}, "MAPPING", "buyers.axes"),
+        ({"axes": {"age": None}}, "MAPPING", "buyers.axes.age"),
+        ({"person": ""}, "MAPPING", "buyers.person"),
     ],
-    ids=["arrow", "pandas", "polars", "polars-lazy", "categories"],
 )
-def test_every_kind_of_frame_opens(source: object) -> None:
-    assert rows(source) == 1
-
-
-def test_every_kind_of_path_opens(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.parquet", frame())
-    sources = [path, str(path), [path], (str(path),), tmp_path / "*.parquet"]
-    assert [rows(source) for source in sources] == [1] * len(sources)
-
-
-def test_a_file_that_exists_is_no_pattern(tmp_path: Path) -> None:
-    written(tmp_path / "sales1.parquet", pa.concat_tables([frame()] * 5))
-    assert rows(written(tmp_path / "sales[1].parquet", frame())) == 1
-
-
-def test_a_csv_with_a_header_alone_opens(tmp_path: Path) -> None:
-    """The last buyer's removal may not turn an answer into a refusal."""
-    (tmp_path / "a.csv").write_text(HEADER)
-    assert rows(tmp_path / "a.csv") == 0
-
-
-def test_an_empty_pandas_frame_opens() -> None:
-    assert rows(frame().to_pandas().iloc[:0]) == 0
-
-
-def test_an_axis_column_of_nulls_alone_opens() -> None:
-    assert rows(frame().to_pandas().assign(st=None)) == 1
-
-
-def test_the_spill_folder_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    rows(frame())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_spill_folder_is_removed_after_a_refusal(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_bad_mapping_of_the_buyers_is_refused_by_argument(
+    changes: dict[str, Any], code: str, field: str
 ) -> None:
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    refused(frame(id=[1.5]))
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(PurchasesError) as caught:
+        buyers(**changes)
+    assert (caught.value.code, caught.value.field) == (code, field)
 
 
-def test_an_engine_passed_in_stays_open() -> None:
+def test_the_mapping_of_the_buyers_cannot_change_afterwards() -> None:
+    axes = {"age": "age"}
+    mapped = buyers(axes=axes)
+    axes["age"] = "other"
+    assert mapped.axes == {"age": "age"}
+
+
+def test_repr_of_the_buyers_shows_no_source() -> None:
+    assert "b1" not in repr(buyers())
+
+
+def test_both_tables_open_in_one_engine() -> None:
+    with purchases(frame(), buyers=buyers()).opened() as tables:
+        assert tables.engine.to_pyarrow(tables.buyers)["age"].to_pylist() == ["old"]
+
+
+def test_without_a_buyers_table_none_is_opened() -> None:
+    with purchases(frame()).opened() as tables:
+        assert tables.buyers is None
+
+
+def test_buyers_of_another_kind_are_refused() -> None:
+    with pytest.raises(PurchasesError) as caught:
+        purchases(frame(), buyers=LISTED)
+    assert (caught.value.code, caught.value.field) == ("ARGUMENT", "buyers")
+
+
+def test_an_axis_that_is_mapped_twice_is_refused() -> None:
+    with pytest.raises(PurchasesError) as caught:
+        purchases(frame(), buyers=buyers(axes={"state": "age"}))
+    assert (caught.value.code, caught.value.field) == ("MAPPED_TWICE", "axes.state")
+
+
+def test_a_person_key_that_is_mapped_twice_is_refused() -> None:
+    with pytest.raises(PurchasesError) as caught:
+        purchases(frame(), person="st", buyers=buyers(person="age"))
+    assert (caught.value.code, caught.value.field) == ("MAPPED_TWICE", "person")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"buyer": "none"}, "buyers.buyer"),
+        ({"axes": {"age": "none"}}, "buyers.axes.age"),
+        ({"person": "none"}, "buyers.person"),
+    ],
+)
+def test_a_missing_column_of_the_buyers_is_named_by_its_argument(
+    changes: dict[str, Any], field: str
+) -> None:
+    refusal = refused(frame(), buyers=buyers(**changes))
+    assert (refusal.code, refusal.field) == ("SCHEMA_MISSING", field)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "code", "field"),
+    [
+        ("cust", [1.0], "ID_TYPE", "buyers.buyer"),
+        ("cust", [date(2020, 1, 1)], "ID_TYPE", "buyers.buyer"),
+        ("age", [34.5], "SCHEMA_TYPE", "buyers.axes.age"),
+    ],
+)
+def test_a_column_of_the_buyers_of_a_wrong_type_is_refused(
+    column: str, values: list[Any], code: str, field: str
+) -> None:
+    listed = pa.table({"cust": ["b1"], "age": ["old"]} | {column: values})
+    refusal = refused(frame(), buyers=buyers(listed))
+    assert (refusal.code, refusal.field) == (code, field)
+
+
+IDS = {"text": "VARCHAR", "integer": "BIGINT", "short": "INTEGER", "uuid": "UUID"}
+
+
+@pytest.mark.parametrize(
+    ("bought", "listed"),
+    [(a, b) for a in IDS for b in IDS if a != b and {a, b} != {"integer", "short"}],
+)
+def test_ids_of_different_kinds_are_refused(bought: str, listed: str) -> None:
+    sale = f"NULL::{IDS[bought]} id, 'p' sku, DATE '2020-03-01' AS day, 'CA' st"
     engine = ibis.duckdb.connect()
-    engine.raw_sql("CREATE TABLE s AS SELECT 'b1' id, 'p' sku, DATE '2020-03-01' AS day, 'CA' st")
-    table = engine.table("s")
-    assert rows(table) == 1
-    gc.collect()
-    assert engine.raw_sql("SELECT count(*) FROM s").fetchone() == (1,)
+    engine.raw_sql(f"CREATE TABLE s AS SELECT {sale}")
+    engine.raw_sql(f"CREATE TABLE b AS SELECT NULL::{IDS[listed]} cust, 'old' age")
+    refusal = refused(engine.table("s"), buyers=buyers(engine.table("b")))
+    assert (refusal.code, refusal.field) == ("ID_KINDS", "buyers.buyer")
 
 
-def test_an_ibis_table_with_a_missing_column_is_refused() -> None:
-    engine = ibis.duckdb.connect()
-    engine.raw_sql("CREATE TABLE s AS SELECT 'b1' id")
-    assert refused(engine.table("s")).code == "SCHEMA_MISSING"
+def test_integers_of_different_widths_are_ids_of_one_kind() -> None:
+    listed = pa.table({"cust": pa.array([1], pa.int16()), "age": ["old"]})
+    assert rows(frame(id=pa.array([1], pa.int64())), buyers=buyers(listed)) == 1
 
 
-def test_a_table_made_from_memory_is_refused() -> None:
-    """Its types were guessed from everybody's values; the frame itself is read by a fixed rule."""
-    memory = ibis.memtable({"id": ["a"], "sku": ["p"], "day": [date(2020, 3, 1)], "st": ["CA"]})
-    sales = Purchases(memory, buyer="id", product="sku", date="day", axes={"state": "st"})
-    with pytest.raises(PurchasesError, match="SOURCE_TYPE"), sales.opened():
+@pytest.mark.parametrize("rule", ["refuse", "", None, True])
+def test_a_rule_for_guests_is_one_of_two(rule: object) -> None:
+    with pytest.raises(PurchasesError, match="NULL_ID_RULE"):
+        purchases(frame(), on_null_id=rule)
+
+
+# --- a schema is enough --------------------------------------------------------------------
+SCHEMA = {"id": "string", "sku": "string", "day": "date", "st": "string"}
+
+
+def test_tables_without_an_engine_are_described_by_their_schema() -> None:
+    with purchases(ibis.table(SCHEMA, name="sales")).described() as tables:
+        assert tables.engine is None
+        assert tables.purchases.schema() == ibis.schema(SCHEMA)
+
+
+def test_a_described_table_is_checked_as_an_opened_one() -> None:
+    mapped = purchases(ibis.table(SCHEMA | {"id": "float64"}, name="sales"))
+    with pytest.raises(PurchasesError, match="ID_TYPE"), mapped.described():
         pass
 
 
-def test_an_arrow_column_without_values_opens() -> None:
-    empty = pa.table({"id": ["a"], "sku": ["p"], "day": pa.nulls(1), "st": pa.nulls(1)})
-    sales = Purchases(empty, buyer="id", product="sku", date="day", axes={"state": "st"})
-    with sales.opened() as (table, _engine):
-        assert table.schema()["day"].is_date()
-        assert table.schema()["st"].is_string()
+def test_a_file_is_described_with_an_engine_of_our_own() -> None:
+    with purchases(frame()).described() as tables:
+        assert tables.engine.name == "duckdb"
+
+
+def test_a_table_without_an_engine_beside_a_frame_is_refused() -> None:
+    mapped = purchases(ibis.table(SCHEMA, name="sales"), buyers=buyers())
+    with pytest.raises(PurchasesError, match="ENGINES_APART"), mapped.described():
+        pass

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dpnotice.analyst.compare import Comparison
     from dpnotice.analyst.members import ClassEstimate
     from dpnotice.analyst.reach import ReachEstimate
+    from dpnotice.retailer.rehearsal import Rehearsal
 
 
 def typed() -> list[Result]:
@@ -17,7 +18,14 @@ def typed() -> list[Result]:
     purchases: dn.Purchases = dn.Purchases(
         Path("sales.parquet"), buyer="b", product="p", date="d", axes={"state": "s"}
     )
+    listed: dn.Buyers = dn.Buyers("buyers.parquet", buyer="b", axes={"age": "a"}, person="m")
+    purchases = dn.Purchases(
+        "sales.csv", buyer="b", product="p", date="d", buyers=listed, on_null_id="fail"
+    )
+    text: str = dn.counting_sql(inquiry, purchases, dialect="duckdb")
     ledger: dn.Ledger = dn.Ledger.create("x.ledger", epsilon_cap="2")
+    rehearsal: Rehearsal = dn.rehearse(inquiry, purchases, retailer="x", ledger=ledger)
+    text += rehearsal.page() + rehearsal.counting_sql
     release: dn.Release = dn.answer(inquiry, purchases, retailer="x", ledger=ledger)
     release.privacy_card(ledger)
     releases: tuple[dn.Release, ...] = dn.load_releases("*.release")

@@ -1,0 +1,279 @@
+"""A rehearsal shows all that an answer would do, and does nothing of it."""
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import ibis
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from dpnotice.errors import DpnoticeError
+from dpnotice.inquiry import Inquiry
+from dpnotice.retailer import counting, mechanism
+from dpnotice.retailer.answer import answer, request_id
+from dpnotice.retailer.ledger import Ledger
+from dpnotice.retailer.purchases import Purchases
+from dpnotice.retailer.rehearsal import Rehearsal, rehearse
+from dpnotice.retailer.sql import counting_sql, coverage_sql
+from made.layouts import COLUMNS, SALES, apart, inquiry, people, sales
+
+DAY = date(2020, 3, 1)
+CANARY = "canary-7731"
+
+
+def shop(**changes: Any) -> Purchases:
+    bought = sales((CANARY, "p", DAY, f"{CANARY}-state"), (f"{CANARY}-b", "p", DAY, "CA"))
+    return apart(bought, people((CANARY, f"{CANARY}-age")), **changes)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger.create(tmp_path / "a.ledger", epsilon_cap="3")
+
+
+def rehearsed(
+    ledger: Ledger, purchases: Any = None, asked: Inquiry | None = None, retailer: str = "shop"
+) -> Rehearsal:
+    purchases = shop() if purchases is None else purchases
+    return rehearse(asked or inquiry(), purchases, retailer=retailer, ledger=ledger)
+
+
+# --- what is shown -------------------------------------------------------------------------
+def test_every_column_that_would_be_read_is_shown_with_its_type(ledger: Ledger) -> None:
+    assert rehearsed(ledger).columns == (
+        ("buyer", "id", "string"),
+        ("product", "sku", "string"),
+        ("date", "day", "date"),
+        ("axes.state", "st", "string"),
+        ("buyers.buyer", "cust", "string"),
+        ("buyers.axes.age", "age", "string"),
+    )
+
+
+def test_without_a_buyers_table_only_the_purchases_are_shown(ledger: Ledger) -> None:
+    plain = Purchases(sales(), **COLUMNS, axes={"state": "st", "age": "st"})
+    assert [argument for argument, *_ in rehearsed(ledger, plain).columns] == [
+        "buyer",
+        "product",
+        "date",
+        "axes.state",
+        "axes.age",
+    ]
+
+
+def test_the_noise_is_the_one_that_an_answer_would_carry(ledger: Ledger) -> None:
+    noise = dict(rehearsed(ledger).noise)
+    release = answer(inquiry(), shop(), retailer="shop", ledger=ledger)
+    assert noise == {of: table.noise for of, table in release.tables.items()}
+
+
+def test_the_cost_is_shown_beside_what_is_spent_and_the_cap(ledger: Ledger) -> None:
+    answer(inquiry(name="earlier"), shop(), retailer="shop", ledger=ledger)
+    other = rehearsed(ledger)
+    same = rehearsed(ledger, asked=inquiry(name="earlier", privacy={"epsilon": "0.5"}))
+    assert (other.spent, same.spent, same.cap) == (Decimal(0), Decimal(1), Decimal(3))
+
+
+def test_both_queries_are_shown_as_they_would_be_printed(ledger: Ledger) -> None:
+    found = rehearsed(ledger)
+    assert found.counting_sql == counting_sql(inquiry(), shop(), dialect="duckdb")
+    assert found.coverage_sql == coverage_sql(inquiry(), shop(), dialect="duckdb")
+
+
+def test_the_page_says_all_of_it(ledger: Ledger) -> None:
+    found = rehearsed(ledger, shop(ids="trim"))
+    page = found.page()
+    assert page.startswith("DRY RUN: NO ROW WAS READ, NOTHING WAS DEBITED, NOTHING LEAVES\n")
+    for expected in ("shop", "duckdb", "epsilon 1; spent before 0 of 3", "new: an answer would"):
+        assert expected in page
+    for argument, column, kind in found.columns:
+        assert any(line.split() == [argument, column, kind] for line in page.splitlines())
+    assert found.counting_sql in page
+    assert found.coverage_sql in page
+    assert "state x age" in page
+
+
+def test_a_rehearsal_under_rho_speaks_of_rho(tmp_path: Path) -> None:
+    rho = Ledger.create(tmp_path / "rho.ledger", rho_cap="1")
+    asked = inquiry(privacy={"rho": "0.5", "noise": "discrete-gaussian"})
+    assert "rho 0.5; spent before 0 of 1" in rehearsed(rho, asked=asked).page()
+
+
+def test_the_engine_of_a_table_passed_in_is_shown(ledger: Ledger) -> None:
+    engine = ibis.duckdb.connect()
+    engine.raw_sql("CREATE TABLE s AS SELECT 'a' id, 'p' sku, DATE '2020-03-01' AS day, 'CA' st")
+    both = Purchases(engine.table("s"), **COLUMNS, axes={"state": "st", "age": "st"})
+    found = rehearsed(ledger, both)
+    assert found.engine == "duckdb"
+    assert 'FROM "memory"."main"."s"' in found.counting_sql or '"s"' in found.counting_sql
+
+
+# --- the state of the request --------------------------------------------------------------
+def debited(ledger: Ledger) -> str:
+    request = request_id(inquiry(), "shop", "as_is")
+    ledger.debit(inquiry(), "shop", request=request, attempt=0)
+    return request
+
+
+def answered(ledger: Ledger) -> None:
+    answer(inquiry(), shop(), retailer="shop", ledger=ledger)
+
+
+def lost(ledger: Ledger) -> None:
+    ledger.declare_lost(debited(ledger))
+
+
+STATES: dict[str, Callable[[Ledger], object]] = {
+    "new": lambda _: None,
+    "artifact": answered,
+    "lost": lost,
+    "open": debited,
+}
+WORDS = {
+    "new": "an answer would be debited",
+    "artifact": "at no cost",
+    "lost": "--new-attempt",
+    "open": "BUDGET_OPEN",
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_state_of_the_request_is_shown(ledger: Ledger, state: str) -> None:
+    STATES[state](ledger)
+    found = rehearsed(ledger)
+    assert found.state == state
+    assert WORDS[state] in found.page()
+
+
+def test_what_was_answered_before_needs_no_budget(tmp_path: Path) -> None:
+    spent = Ledger.create(tmp_path / "x", epsilon_cap="1")
+    answered(spent)
+    assert rehearsed(spent).state == "artifact"
+
+
+# --- what is not done ----------------------------------------------------------------------
+def damaged(path: Path) -> Path:
+    """A Parquet file whose rows cannot be read and whose schema can."""
+    rows = [(f"b{n}", "p", DAY, "CA") for n in range(500)]
+    pq.write_table(sales(*rows), path, compression="none", use_dictionary=False)
+    content = path.read_bytes()
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    path.write_bytes(content[:4] + b"\xff" * (footer - 4) + content[footer:])
+    return path
+
+
+def test_no_row_of_a_file_is_read(ledger: Ledger, tmp_path: Path) -> None:
+    path = damaged(tmp_path / "a.parquet")
+    broken = Purchases(path, **COLUMNS, axes={"state": "st", "age": "st"})
+    with pytest.raises(DpnoticeError, match="SOURCE_CORRUPT"):
+        answer(inquiry(), broken, retailer="shop", ledger=ledger)
+    assert len(rehearsed(ledger, broken).columns) == 5
+
+
+def test_no_row_of_a_csv_is_read(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('id,sku,day,st\n"b,p\n', encoding="utf-8")
+    broken = Purchases(tmp_path / "a.csv", **COLUMNS, axes={"state": "st", "age": "st"})
+    assert len(rehearsed(ledger, broken).columns) == 5
+
+
+def test_nothing_is_counted_or_drawn(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counting, "count", lambda *_: pytest.fail("counted"))
+    monkeypatch.setattr(mechanism, "draw", lambda *_: pytest.fail("drawn"))
+    assert rehearsed(ledger).state == "new"
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_nothing_is_debited(ledger: Ledger, state: str) -> None:
+    STATES[state](ledger)
+    before = ledger.path.read_bytes()
+    rehearsed(ledger)
+    assert ledger.path.read_bytes() == before
+
+
+def test_no_file_is_left(ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.iterdir())
+    rehearsed(ledger).page()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_no_value_of_the_data_is_shown(ledger: Ledger) -> None:
+    found = rehearsed(ledger)
+    assert CANARY not in found.page()
+    assert CANARY not in repr(found)
+
+
+def test_nothing_hangs_on_the_data(ledger: Ledger) -> None:
+    none = apart(sales(), people())
+    assert rehearsed(ledger, none).page() == rehearsed(ledger).page()
+
+
+# --- what an answer would refuse -----------------------------------------------------------
+PLAIN = {"axes": {"state": "st", "age": "st"}}
+NAIVE = pa.array([0], pa.timestamp("us"))
+
+
+def one(**columns: Any) -> pa.Table:
+    plain = {name: pa.array([None], kind) for name, kind in SALES.items()}
+    return pa.table(plain | columns)
+
+
+REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
+    "missing file": (lambda: Purchases("none.parquet", **COLUMNS, **PLAIN), "SOURCE_MISSING"),
+    "wrong source": (lambda: Purchases(3, **COLUMNS, **PLAIN), "SOURCE_TYPE"),
+    "missing column": (
+        lambda: Purchases(one().drop_columns("id"), **COLUMNS, **PLAIN),
+        "SCHEMA_MISSING",
+    ),
+    "float id": (lambda: Purchases(one(id=[1.5]), **COLUMNS, **PLAIN), "ID_TYPE"),
+    "text date": (lambda: Purchases(one(day=["x"]), **COLUMNS, **PLAIN), "SCHEMA_TYPE"),
+    "naive time": (lambda: Purchases(one(day=NAIVE), **COLUMNS, **PLAIN), "TZ_REQUIRED"),
+    "missing axis": (lambda: Purchases(one(), **COLUMNS, axes={"state": "st"}), "AXES_MISSING"),
+    "kinds of ids": (lambda: apart(one(), people(cust=pa.int64())), "ID_KINDS"),
+    "no purchases": (lambda: "sales.parquet", "ARGUMENT"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_an_answer_would_refuse_is_refused_by_the_same_code(ledger: Ledger, name: str) -> None:
+    make, code = REFUSED[name]
+    for step in (rehearse, answer):
+        with pytest.raises(DpnoticeError) as caught:
+            step(inquiry(), make(), retailer="shop", ledger=ledger)
+        assert caught.value.code == code
+        assert caught.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "retailer", "code"),
+    [
+        (inquiry(privacy={"epsilon": "3.1"}), "shop", "BUDGET_EXCEEDED"),
+        (inquiry(privacy={"rho": "0.1", "noise": "discrete-gaussian"}), "shop", "MEASURE"),
+        (Inquiry.from_dict(inquiry().to_dict()), "shop", "PRODUCTS_UNLISTED"),
+        (inquiry(), "a/b", "BAD_NAME"),
+    ],
+)
+def test_a_question_that_cannot_be_answered_is_refused_by_the_same_code(
+    ledger: Ledger, asked: Inquiry, retailer: str, code: str
+) -> None:
+    for step in (rehearse, answer):
+        with pytest.raises(DpnoticeError) as caught:
+            step(asked, shop(), retailer=retailer, ledger=ledger)
+        assert caught.value.code == code
+
+
+def test_the_rows_of_a_csv_are_not_even_decoded(ledger: Ledger, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(b"id,sku,day,st\nb\xff,p,2020-03-01,CA\n")
+    axes = {"state": "st", "age": "st"}
+    assert rehearsed(ledger, Purchases(tmp_path / "a.csv", **COLUMNS, axes=axes)).state == "new"
+
+
+def test_an_open_debit_of_a_spent_ledger_is_shown_as_open(tmp_path: Path) -> None:
+    ledger = Ledger.create(tmp_path / "b.ledger", epsilon_cap="1")
+    ledger.debit(inquiry(), "shop", request=request_id(inquiry(), "shop", "as_is"), attempt=0)
+    assert rehearsed(ledger).state == "open"
