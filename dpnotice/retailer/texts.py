@@ -30,12 +30,12 @@ def encoded(text: str) -> bytes:  # type: ignore[empty-body]
 
 
 @ibis.udf.scalar.builtin(name="encode")
-def encoded_as(text: str, charset: str) -> bytes:  # type: ignore[empty-body]
+def encoded_as(text: str, _charset: str) -> bytes:  # type: ignore[empty-body]
     """Bytes of a text, in Spark."""
 
 
 @ibis.udf.scalar.builtin
-def convert_to(text: str, charset: str) -> bytes:  # type: ignore[empty-body]
+def convert_to(text: str, _charset: str) -> bytes:  # type: ignore[empty-body]
     """Bytes of a text, in PostgreSQL."""
 
 

@@ -96,8 +96,11 @@ def _said(process: subprocess.Popen[bytes], log: Path, pattern: str) -> str:
 
 # --- Spark ---------------------------------------------------------------------------------
 @contextmanager
-def spark() -> Iterator[Any]:
-    """A session of a driver in this process on a cluster of a master and two workers."""
+def spark(memory: str = "512m") -> Iterator[Any]:
+    """A session of a driver in this process on a cluster of a master and two workers.
+
+    The driver and each of the two executors get `memory`.
+    """
     if importlib.util.find_spec("pyspark") is None:
         raise AbsentError("no pyspark here: `make test` installs it, else `pip install pyspark`")
     with ExitStack() as stack:
@@ -105,7 +108,7 @@ def spark() -> Iterator[Any]:
         around = _spark_environment(folder)
         stack.enter_context(_environ(around))
         master = stack.enter_context(_cluster(folder, os.environ | around))
-        yield stack.enter_context(_driver(folder, master))
+        yield stack.enter_context(_driver(folder, master, memory))
 
 
 def _java_home(folder: Path) -> Path:
@@ -150,7 +153,7 @@ def _cluster(folder: Path, env: Mapping[str, str]) -> Iterator[str]:
         command = [program, f"{deploy}.master.Master", *place]
         master = stack.enter_context(running(command, log, cwd=folder, env=env))
         address = _said(master, log, r"Starting Spark master at (\S+)")
-        command = [program, f"{deploy}.worker.Worker", *place, "--cores", "1", "--memory", "1g"]
+        command = [program, f"{deploy}.worker.Worker", *place, "--cores", "1", "--memory", "4g"]
         workers = []
         for number in range(WORKERS):
             log = folder / f"worker-{number}.log"
@@ -163,7 +166,7 @@ def _cluster(folder: Path, env: Mapping[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def _driver(folder: Path, master: str) -> Iterator[Any]:
+def _driver(folder: Path, master: str, memory: str) -> Iterator[Any]:
     from pyspark import SparkContext  # noqa: PLC0415 -- only where it is installed
     from pyspark.sql import SparkSession  # noqa: PLC0415
 
@@ -171,9 +174,9 @@ def _driver(folder: Path, master: str) -> Iterator[Any]:
         "spark.cores.max": WORKERS,
         "spark.driver.bindAddress": LOOPBACK,
         "spark.driver.host": LOOPBACK,
-        "spark.driver.memory": "512m",
+        "spark.driver.memory": memory,
         "spark.executor.cores": 1,
-        "spark.executor.memory": "512m",
+        "spark.executor.memory": memory,
         "spark.local.dir": folder / "local",
         "spark.scheduler.minRegisteredResourcesRatio": 1,
         "spark.sql.shuffle.partitions": 3,
