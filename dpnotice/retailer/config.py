@@ -6,6 +6,8 @@ are kept apart or the tables in a database, `[buyers]` and `engine`. Out: the ar
 """
 
 import glob
+import os
+import tempfile
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,13 +89,15 @@ class AnswerConfig:
             InquiryError: the file or its inquiry breaks a rule.
             PurchasesError: the mapping of columns breaks one.
         """
+        if not isinstance(path, (str, Path)):
+            raise InquiryError(f"a configuration is a path, got {type(path).__name__}")
         path = Path(path)
         try:
             read = _ConfigFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as refusal:
-            raise InquiryError(f"cannot read {path.name!r} as TOML: {refusal}") from None
         except ValidationError as refusal:
             raise InquiryError(f"{path.name}: {told(refusal)}") from None
+        except (OSError, ValueError, RecursionError) as refusal:
+            raise InquiryError(f"cannot read {path.name!a} as TOML: {refusal}") from None
         if read.sketch_key is not None:
             raise InquiryError(
                 "sketch_key is given, but this version of dpnotice makes no sketches; remove it"
@@ -121,14 +125,21 @@ class AnswerConfig:
         Raises:
             ReleaseError: the folder is missing, or another file is in the place.
         """
-        if not self.output.parent.is_dir():
+        place = str(self.output)
+        if self.output.name.startswith(self.ledger_path.name):  # the ledger, or its journal
+            raise ReleaseError(f"{place!a} would be the ledger's own; rename it", code="FILE")
+        try:
+            with tempfile.TemporaryFile(dir=self.output.parent):
+                there = self.output.exists()
+        except (OSError, ValueError):
             raise ReleaseError(
-                f"there is no folder {str(self.output.parent)!r} for the output; make it",
+                f"nothing can be written in the folder of {place!a}, or the name is not one; "
+                "name another output (nothing was debited)",
                 code="FILE",
-            )
-        if self.output.exists() and not answered:
+            ) from None
+        if there and not answered:
             raise ReleaseError(
-                f"{str(self.output)!r} exists, and a new answer would not be written over it; "
+                f"{place!a} exists, and a new answer would not be written over it; "
                 "choose another output (nothing was debited)",
                 code="OUTPUT_EXISTS",
             )
@@ -173,6 +184,6 @@ def _from(folder: Path, source: str | list[str]) -> str | list[str]:
 
 def _inside(folder: Path, source: str) -> str:
     """Resolve a path; where it is a pattern, brackets in the folder's own name stay literal."""
-    if glob.has_magic(source) and not (folder / source).is_file():
+    if glob.has_magic(source) and not os.path.isfile(folder / source):  # noqa: PTH113 -- never fails
         return str(Path(glob.escape(str(folder))) / source)
     return str(folder / source)

@@ -33,6 +33,7 @@ from dpnotice.retailer.scope import (
     stride,
     written,
 )
+from dpnotice.retailer.texts import plain
 
 Cells = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """(n,) codes of the occupied cells of the full cross, and (n,) buyers in each."""
@@ -208,7 +209,7 @@ def _listed(
     table: Any = tables.buyers
     person = {} if mapped.person is None else {"person": table[mapped.person].cast("string")}
     rows = table.select(
-        buyer=ids(table[mapped.buyer], purchases, tables),
+        buyer=ids(plain(table[mapped.buyer], tables.texts_of), purchases, tables),
         **level_texts(inquiry, mapped.axes, table, tables),
         **person,
     )

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from ibis.expr.operations import DatabaseTable
 
+from dpnotice.retailer.clock import in_utc
 from dpnotice.retailer.purchases import Opened, Purchases
 
 # Names of DuckDB are found whatever their case.
@@ -33,15 +34,15 @@ SELECT EXISTS (SELECT 1 FROM held WHERE kind IN ('PRIMARY KEY', 'UNIQUE')
                    WHERE named IN (lower({buyers}), lower({purchases})))
 """
 # A child of an inherited table escapes its parent's key, an unvalidated or switched-off foreign key
-# says nothing about the rows that are there, a deferred one may be broken meanwhile, and a
-# temporary table or view hides the one of the same name.
+# says nothing about the rows that are there, a deferred one may be broken meanwhile, a policy hides
+# rows, and a temporary table or view hides the one of the same name.
 _POSTGRES: Final = """
 WITH named AS (
     SELECT c.oid, c.relname, a.attname, a.attnum
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
-    WHERE c.relkind = 'r' AND NOT c.relhassubclass
+    WHERE c.relkind = 'r' AND NOT c.relhassubclass AND NOT c.relrowsecurity
       AND n.nspname = {schema} AND pg_catalog.current_database() = {catalog}
 ), b AS (SELECT * FROM named WHERE relname = {buyers} AND attname = {id}),
    p AS (SELECT * FROM named WHERE relname = {purchases} AND attname = {buyer}),
@@ -49,7 +50,7 @@ WITH named AS (
     SELECT * FROM pg_catalog.pg_constraint AS k
     WHERE k.convalidated AND NOT k.condeferrable AND NOT EXISTS (
         SELECT 1 FROM pg_catalog.pg_trigger AS t
-        WHERE t.tgconstraint = k.oid AND t.tgenabled = 'D')
+        WHERE t.tgconstraint = k.oid AND t.tgenabled NOT IN ('O', 'A'))
 )
 SELECT EXISTS (SELECT 1 FROM sound AS k JOIN b ON k.conrelid = b.oid
                WHERE k.contype IN ('p', 'u') AND k.conkey = ARRAY[b.attnum])
@@ -99,7 +100,7 @@ def _asked(engine: Any, names: dict[str, str]) -> bool:
     query = _QUERIES[engine.name].format(**names)
     if engine.name == "duckdb":
         return bool(engine.raw_sql(query).fetchall()[0][0])  # to the end, or it blocks
-    with engine.begin() as cursor:
+    with in_utc(engine), engine.begin() as cursor:
         return bool(cursor.execute(query).fetchone()[0])
 
 

@@ -4,6 +4,7 @@ In: records with a person key, and the key of the docket. Out: cell codes and 64
 batches. A person key itself is never fetched from the engine.
 """
 
+import hashlib
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ def keyed_hashes(records: Table, engine: Any, *, key: bytes, label: str) -> Iter
     Args:
         records: of :func:`dpnotice.retailer.counting.records`, with ``person``; in DuckDB.
         engine: that runs them.
-        key: at most 64 bytes.
+        key: of the docket; longer than a block it is hashed first, as HMAC does.
         label: what the hashes are for.
 
     Yields:
@@ -71,7 +72,7 @@ def keyed_hashes(records: Table, engine: Any, *, key: bytes, label: str) -> Iter
     """
     if engine.name != "duckdb":
         raise PurchasesError("HASH_ENGINE", field="source")
-    padded = key.ljust(_BLOCK, b"\0")
+    padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
     pads = {
         _INNER: bytes(byte ^ 0x36 for byte in padded) + label.encode() + b"\0",
         _OUTER: bytes(byte ^ 0x5C for byte in padded),
@@ -83,8 +84,9 @@ def keyed_hashes(records: Table, engine: Any, *, key: bytes, label: str) -> Iter
     try:
         for name, pad in pads.items():
             engine.con.execute(f"SET VARIABLE {name} = ?", [pad]).fetchall()
-        yield from engine.to_pyarrow(query).to_batches()
+        hashed = engine.to_pyarrow(query)
     finally:
         for name in pads:
             engine.con.execute(f"RESET VARIABLE {name}").fetchall()
         forget(engine, query)
+    yield from hashed.to_batches()

@@ -128,7 +128,7 @@ class Ledger:
             LedgerError: missing (never created silently), corrupted, not readable, or
                 ``LEDGER_ROLLED_BACK`` where a named entry is not in it.
         """
-        if not Path(path).is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 -- which no name makes fail
             raise LedgerError(
                 f"there is no ledger {Path(path).name!a}; a ledger is created once, by "
                 "Ledger.create or `dpnotice ledger FILE --create`",

@@ -20,7 +20,7 @@ from ibis.expr.types import Table, Value
 
 from dpnotice.inquiry import Axis, Inquiry
 from dpnotice.retailer.purchases import Opened, Purchases
-from dpnotice.retailer.texts import absent, bytewise, present, spelt
+from dpnotice.retailer.texts import absent, bytewise, plain, present, spelt
 
 SECONDS_PER_DAY: Final = 86_400
 
@@ -39,7 +39,8 @@ def written(_name: str, columns: dict[str, list[Any]], types: dict[str, str]) ->
     Further columns hold the place of the first one's text in the list, counted from 0.
     """
     first, *places = columns
-    items = ibis.literal(columns[first], type=f"array<{types[first]}>")
+    texts = columns[first] or [None]  # of nothing no engine knows the type, and null equals nothing
+    items = ibis.literal(texts, type=f"array<{types[first]}>")
     table = items.unnest().name(first).as_table()
     return table.mutate(**{place: items.index(table[first]) for place in places})
 
@@ -79,7 +80,7 @@ def coverage(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: Pub
     """
     axes = [axis for axis in inquiry.axes if axis in purchases.axes]
     period = _in_period(inquiry, purchases, tables)
-    guests = absent(period[purchases.buyer])
+    guests = absent(period["id"])
     rows = rows_in_scope(inquiry, purchases, tables, public)
     scope = _with_levels(inquiry, axes, rows, tables, public)
     unknown = {
@@ -91,19 +92,30 @@ def coverage(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: Pub
         scope.aggregate(in_scope=scope.count(), **unknown),
     ]
     if purchases.buyers is not None and tables.buyers is not None:
-        listed = ids(tables.buyers[purchases.buyers.buyer], purchases, tables)
+        held = plain(tables.buyers[purchases.buyers.buyer], tables.texts_of)
+        listed = ids(held, purchases, tables)
         missing = scope.anti_join(tables.buyers.select(buyer=listed), "buyer")
         counts.append(missing.aggregate(not_listed=missing["buyer"].nunique()))
     return reduce(lambda left, right: left.cross_join(right), counts)
 
 
 def _in_period(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> Table:
-    when = tables.purchases[purchases.date]
-    start, end = _bounds(inquiry, purchases, when)
-    asked = [column for axis, column in purchases.axes.items() if axis in inquiry.axes]
-    read = [purchases.buyer, purchases.product, purchases.date, *asked]
-    read += [] if purchases.person is None else [purchases.person]
-    return tables.purchases.filter(when >= start, when < end).select(*dict.fromkeys(read))
+    """Keep the purchases of the period, under names of our own.
+
+    Added to the retailer's columns, one of ours could hide one of theirs.
+    """
+    table, engine = tables.purchases, tables.texts_of
+    start, end = _bounds(inquiry, purchases, table[purchases.date])
+    axes = {axis: table[column] for axis, column in purchases.axes.items() if axis in inquiry.axes}
+    person = {} if purchases.person is None else {"person": table[purchases.person]}
+    rows = table.filter(table[purchases.date] >= start, table[purchases.date] < end)
+    return rows.select(
+        id=plain(table[purchases.buyer], engine),
+        product=bytewise(table[purchases.product], engine),
+        moment=table[purchases.date],
+        **{f"raw_{axis}": column for axis, column in axes.items()},
+        **person,
+    )
 
 
 def _in_scope(
@@ -113,21 +125,21 @@ def _in_scope(
     public: PublicTable,
     chosen: Callable[[Value], Value],
 ) -> Table:
-    """Keep rows by period, buyer and product, and only then spell and measure what is left."""
+    """Keep rows by period, product and buyer, and only then spell and measure what is left."""
     rows = _in_period(inquiry, purchases, tables)
-    products = _products(inquiry, rows[purchases.product].type(), tables, public)
-    rows = rows.mutate(product_code=bytewise(rows[purchases.product], tables.texts_of))
-    rows = rows.semi_join(products, [("product_code", "product")])
-    rows = rows.filter(chosen(rows[purchases.buyer]))
-    when = rows[purchases.date]
+    kind = tables.purchases.schema()[purchases.product]
+    rows = rows.semi_join(_products(inquiry, kind, tables, public), "product")
+    rows = rows.filter(chosen(rows["id"]))
+    when = rows["moment"]
     day = when.type().is_date()
     start = _bounds(inquiry, purchases, when)[0]
     since = (when if day else when.truncate("s")).delta(start, unit="day" if day else "second")
-    person = {} if purchases.person is None else {"person": rows[purchases.person].cast("string")}
+    held = {axis: f"raw_{axis}" for axis in purchases.axes}
+    person = {"person": rows["person"].cast("string")} if "person" in rows.columns else {}
     return rows.select(
-        buyer=ids(rows[purchases.buyer], purchases, tables),
+        buyer=ids(rows["id"], purchases, tables),
         since=since.cast("int64"),
-        **level_texts(inquiry, purchases.axes, rows, tables),
+        **level_texts(inquiry, held, rows, tables),
         **person,
     )
 

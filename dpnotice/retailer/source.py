@@ -8,6 +8,7 @@ buyer's odd value could move all the others.
 import csv
 import glob
 import gzip
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +33,7 @@ ENGINES: Final = ("duckdb", "pyspark", "postgres")
 MEMORY_LIMIT: Final = "4GB"
 """DuckDB spills to a temporary folder beyond this; the folder is removed afterwards."""
 _DAY: Final = r"^\d{4}-\d{2}-\d{2}$"
-_LOCAL_TIME: Final = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?$"
+_LOCAL_TIME: Final = r"^\d{4}-\d{2}-\d{2}([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?)?$"
 _FRAMES: Final = frozenset({"pandas", "polars", "pyarrow"})
 _PER_UNIT: Final = {"s": 10**6, "ms": 10**3}
 """Microseconds in the coarser units of time."""
@@ -168,7 +169,8 @@ def _read(wanted: Wanted, engine: Any) -> Table:
     literal = [glob.escape(path) for path in paths]  # the engine would expand brackets once more
     if paths[0].endswith(".parquet"):
         _check_alike(wanted, [_parquet_schema(engine, path) for path in literal])
-        return engine.read_parquet(literal)
+        # Types of folders such as "state=NY" would be guessed from whoever has a file there.
+        return engine.read_parquet(literal, hive_partitioning=False)
     _check_alike(wanted, [_csv_header(path) for path in paths])
     return _read_csv(wanted, engine, _csv_header(paths[0]), literal)
 
@@ -188,6 +190,7 @@ def _read_csv(wanted: Wanted, engine: Any, header: list[str], paths: list[str]) 
         quote='"',
         escape='"',
         comment="",
+        hive_partitioning=False,
     )
     if wanted.date not in header:
         return table
@@ -247,8 +250,15 @@ def _column(values: Any, is_date: bool) -> Any:  # noqa: FBT001 -- which fixed r
     """
     import pyarrow as pa  # noqa: PLC0415 -- only for frames
 
-    if values.dtype != object:
-        return pa.Array.from_pandas(values)
+    if values.dtype == "category":  # typed by all of its categories, so these go one by one
+        told = _objects(values.cat.categories.astype(object), is_date)
+        return told.take(pa.array([code if code >= 0 else None for code in values.cat.codes]))
+    return _objects(values, is_date) if values.dtype == object else pa.Array.from_pandas(values)
+
+
+def _objects(values: Any, is_date: bool) -> Any:  # noqa: FBT001 -- which fixed rule applies
+    import pyarrow as pa  # noqa: PLC0415 -- only for frames
+
     if is_date:
         days = [value if type(value) is date else None for value in values]
         return pa.array(days, type=pa.date32())
@@ -258,7 +268,12 @@ def _column(values: Any, is_date: bool) -> Any:  # noqa: FBT001 -- which fixed r
 def _text(value: object) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, (str, Integral, UUID)) else None
+    try:
+        text = str(value) if isinstance(value, (str, Integral, UUID)) else None
+        (text or "").encode()
+    except ValueError:  # half a surrogate pair, or thousands of digits
+        return None
+    return text
 
 
 def _paths(wanted: Wanted) -> list[str]:
@@ -283,10 +298,10 @@ def _paths(wanted: Wanted) -> list[str]:
 
 def _matching(item: str) -> list[str]:
     """Return the file of that very name, else the files that the glob matches."""
-    if Path(item).is_file():
+    if os.path.isfile(item):  # noqa: PTH113 -- which no name makes fail
         return [item]
     matched = sorted(glob.glob(item))  # noqa: PTH207 -- Path.glob takes no absolute pattern
-    return [path for path in matched if Path(path).is_file()]
+    return [path for path in matched if os.path.isfile(path)]  # noqa: PTH113 -- the same
 
 
 def _check_alike(wanted: Wanted, schemas: list[Any]) -> None:
@@ -296,15 +311,14 @@ def _check_alike(wanted: Wanted, schemas: list[Any]) -> None:
 
 def _parquet_schema(engine: Any, path: str) -> list[Any]:
     """Return a file's columns and their types, from its footer alone."""
-    described = engine.con.execute("DESCRIBE SELECT * FROM read_parquet(?)", [path]).fetchall()
-    return [column[:2] for column in described]
+    asked = "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)"
+    return [column[:2] for column in engine.con.execute(asked, [path]).fetchall()]
 
 
 def _csv_header(path: str) -> list[str]:
     opener = gzip.open if path.endswith(".gz") else open
     with opener(path, "rb") as lines:  # decoded line by line, so that no row is read with it
-        header = next(csv.reader(line.decode("utf-8") for line in lines), [])
-    return [name.removeprefix("\ufeff") for name in header]
+        return next(csv.reader(line.decode("utf-8-sig") for line in lines), [])
 
 
 def check_present(wanted: Wanted, held: Sequence[str]) -> None:

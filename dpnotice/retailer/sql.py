@@ -21,6 +21,13 @@ from dpnotice.retailer.scope import coverage
 DIALECTS: Final = ("duckdb", "postgres", "pyspark", "snowflake", "bigquery", "databricks")
 _VIEWS: Final = ("pyspark", "databricks")
 """Dialects without tables that last as long as the connection; a view of texts does as well."""
+_IN_UTC: Final = {
+    "postgres": "SET TimeZone = 'UTC';\n",
+    "pyspark": "SET TIME ZONE 'UTC';\n",
+    "snowflake": "ALTER SESSION SET TIMEZONE = 'UTC';\n",
+    "databricks": "SET TIME ZONE 'UTC';\n",
+}
+"""Differences of times are taken on the session's clock; DuckDB and BigQuery have no such clock."""
 _COUNTING: Final = """\
 -- One record per buyer, and buyers per cell: the exact counts of inquiry {digest}.
 -- They are secret: dpnotice adds noise to them before anything leaves. This text is for review.
@@ -85,15 +92,19 @@ def _printed(build: Any, head: str, inquiry: Inquiry, purchases: Purchases, dial
         return ibis.table(types, name=f"dpnotice_{name}")
 
     with purchases.described() as tables:
-        views = _file_views(tables) if dialect == "duckdb" else []
+        ours = tables.engine is not None and tables.texts_of is None
+        views = _file_views(tables) if ours and dialect == "duckdb" else []
         named = Opened(
-            _named(tables.purchases, "purchases"),
-            None if tables.buyers is None else _named(tables.buyers, "buyers"),
+            _named(tables.purchases, "purchases" if ours else None),
+            None if tables.buyers is None else _named(tables.buyers, "buyers" if ours else None),
             None,
+            tables.texts_of if tables.texts_of == dialect else None,
         )
     query = build(inquiry, purchases, named, public)
     text = ibis.to_sql(_untruncated(query) if dialect == "bigquery" else query, dialect=dialect)
-    return "\n".join([head.format(digest=inquiry.digest), *views, *made.values(), f"{text};\n"])
+    session = [_IN_UTC[dialect]] if dialect in _IN_UTC else []
+    parts = [head.format(digest=inquiry.digest), *session, *views, *made.values(), f"{text};\n"]
+    return "\n".join(parts)
 
 
 def _untruncated(query: Table) -> Table:
@@ -110,12 +121,12 @@ def _untruncated(query: Table) -> Table:
     return query.op().replace(untruncated).to_expr()
 
 
-def _named(table: Table, name: str) -> Table:
-    """Return the table without its engine; files and frames are called by `name`."""
+def _named(table: Table, name: str | None) -> Table:
+    """Return the table without its engine; what we opened ourselves is called by `name`."""
 
     def named(node: Any, given: dict[str, Any] | None) -> Any:
         if isinstance(node, DatabaseTable):
-            called = name if node.name.startswith("ibis_read_") else node.name
+            called = name or node.name
             return UnboundTable(name=called, schema=node.schema, namespace=node.namespace)
         return node if given is None else node.__recreate__(given)
 
@@ -151,5 +162,6 @@ def _created(name: str, columns: dict[str, list[Any]], types: dict[str, str], di
         kind="VIEW" if dialect in _VIEWS else "TABLE",
         properties=sge.Properties(expressions=[sge.TemporaryProperty()]),
     )
-    written = "\nUNION ALL ".join(select.sql(dialect) for select in selects)
-    return f"{create.sql(dialect)} AS\n{written};\n"
+    words = "spark" if dialect == "pyspark" else dialect  # sqlglot knows the other from Ibis only
+    written = "\nUNION ALL ".join(select.sql(words) for select in selects)
+    return f"{create.sql(words)} AS\n{written};\n"

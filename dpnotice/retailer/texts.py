@@ -29,14 +29,14 @@ def encoded(text: str) -> bytes:  # type: ignore[empty-body]
     """Bytes of a text in UTF-8, in DuckDB."""
 
 
-@ibis.udf.scalar.builtin(name="encode")
-def encoded_as(text: str, _charset: str) -> bytes:  # type: ignore[empty-body]
-    """Bytes of a text, in Spark."""
-
-
 @ibis.udf.scalar.builtin
 def convert_to(text: str, _charset: str) -> bytes:  # type: ignore[empty-body]
     """Bytes of a text, in PostgreSQL."""
+
+
+@ibis.udf.scalar.builtin
+def getdatabaseencoding() -> str:  # type: ignore[empty-body]
+    """The encoding in which PostgreSQL holds its texts, so that none needs to be converted."""
 
 
 def trimmed(text: Any) -> Any:
@@ -70,6 +70,13 @@ def absent(ids: Value) -> Value:
     return ~present(ids)
 
 
+def plain(value: Any, engine: str | None) -> Any:
+    """Make text of a column that Ibis takes for one: PostgreSQL has enums that are none."""
+    if not value.type().is_string() or engine != "postgres":
+        return value
+    return value.concat("")
+
+
 def bytewise(value: Any, engine: str | None) -> Any:
     """Compare texts byte by byte: a column may have a collation that finds "a" equal to "A".
 
@@ -81,4 +88,6 @@ def bytewise(value: Any, engine: str | None) -> Any:
         return value
     if engine == "duckdb":
         return encoded(value)
-    return encoded_as(value, "UTF-8") if engine == "pyspark" else convert_to(value, "UTF8")
+    if engine == "pyspark":  # its encode() would make all broken bytes alike
+        return value.cast("binary")
+    return convert_to(plain(value, engine), getdatabaseencoding())

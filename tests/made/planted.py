@@ -118,7 +118,7 @@ _LEVELS = "list(known), level: list(range(len(known)))"
 _UNKNOWN = ".fill_null(len(inquiry.axes[axis]) - 1)"
 _AS_IS = """ or rule == "as_is":
         return ids"""
-_WHEN = """    when = rows[purchases.date]
+_WHEN = """    when = rows["moment"]
 """
 
 FAULTS: dict[str, Fault] = {
@@ -165,7 +165,7 @@ FAULTS: dict[str, Fault] = {
         scope,
         _WHEN,
         _WHEN.replace("when =", "rows = rows.filter({0} < {0}.max())\n    when =").format(
-            "rows[purchases.date]"
+            'rows["moment"]'
         ),
         "neighbours",
         _near,
@@ -182,8 +182,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "ids of the buyers table not normalised": _fault(
         counting,
-        "ids(table[mapped.buyer], purchases, tables)",
-        'ids(table[mapped.buyer], replace(purchases, ids="as_is"), tables)',
+        "tables.texts_of), purchases, tables)",
+        'tables.texts_of), replace(purchases, ids="as_is"), tables)',
         "rule",
         _respelt_listed,
     ),
@@ -200,8 +200,8 @@ FAULTS: dict[str, Fault] = {
     "guests are one buyer": _fault(
         scope, "public, present)", "public, lambda _: ibis.literal(True))", "rule", _drops
     ),
-    "the first moment is lost": _fault(scope, "when >= start", "when > start", "rule"),
-    "the moment after the period counts": _fault(scope, "when < end", "when <= end", "rule"),
+    "the first moment is lost": _fault(scope, "] >= start", "] > start", "rule"),
+    "the moment after the period counts": _fault(scope, "] < end", "] <= end", "rule"),
     "the inquiry's zone ignored": _fault(
         scope, "tzinfo=ZoneInfo(zone)", "tzinfo=UTC", "rule", _timed
     ),

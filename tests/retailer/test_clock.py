@@ -1,5 +1,6 @@
 """While we count, a session's clock is UTC; afterwards it is what it was."""
 
+import logging
 from typing import Any, Self
 
 import ibis
@@ -27,34 +28,37 @@ class Spark:
 
 
 class Postgres:
-    """A PostgreSQL by name, with nothing but its time zone."""
+    """A PostgreSQL by name, with nothing but its settings."""
 
     name = "postgres"
 
     def __init__(self) -> None:
-        self.zone = "Asia/Tokyo"
+        self.held = {"TimeZone": "Asia/Tokyo", "standard_conforming_strings": "off"}
+        self.shown = ""
 
     def begin(self) -> Self:
         return self
 
     def __enter__(self) -> Self:
-        self.before = self.zone
+        self.before = dict(self.held)
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self.zone = self.before if kind else self.zone
+        self.held = self.before if kind else self.held
 
-    def execute(self, query: str, values: tuple[str, ...] = ("UTC",)) -> Self:
+    def execute(self, query: str, values: tuple[str, ...] = ()) -> Self:
         if "set_config" in query:
-            self.zone = values[0]
+            self.held[values[0]] = values[1]
+        else:
+            self.shown = self.held[query.removeprefix("SHOW ")]
         return self
 
     def fetchone(self) -> tuple[str]:
-        return (self.zone,)
+        return (self.shown,)
 
 
 def zone(engine: Any) -> str:
-    return engine.held[ZONE] if engine.name == "pyspark" else engine.zone
+    return str(engine.held[ZONE if engine.name == "pyspark" else "TimeZone"])
 
 
 @pytest.mark.parametrize("make", [Spark, Postgres])
@@ -93,3 +97,18 @@ def test_duckdb_is_left_alone() -> None:
     shown = "SELECT current_setting('TimeZone')"
     with in_utc(engine):
         assert engine.raw_sql(shown).fetchone() == ("Asia/Tokyo",)
+
+
+def test_postgres_takes_backslashes_as_they_are_meanwhile() -> None:
+    engine = Postgres()
+    with in_utc(engine):
+        assert engine.held["standard_conforming_strings"] == "on"
+    assert engine.held["standard_conforming_strings"] == "off"
+
+
+def test_spark_logs_nothing_of_what_it_could_not_run() -> None:
+    """Its message quotes the value that it could not cast."""
+    log = logging.getLogger("SQLQueryContextLogger")
+    with in_utc(Spark()):
+        assert log.disabled
+    assert not log.disabled

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from dpnotice.errors import PurchasesError
 from dpnotice.inquiry import Inquiry
 from dpnotice.retailer.purchases import Buyers, Purchases
 from dpnotice.retailer.sql import DIALECTS, counting_sql, coverage_sql
-from made.layouts import Row, cross, inquiry
+from made.layouts import Row, cross, inquiry, sales
 
 SNAPSHOTS = Path(__file__).parent / "sql"
 KINDS = {"date": "DATE", "local": "TIMESTAMP", "instant": "TIMESTAMPTZ"}
@@ -113,8 +114,13 @@ def parsed(text: str, dialect: str) -> list[sge.Expression]:
     return [statement for statement in sqlglot.parse(text, read=dialect) if statement]
 
 
+OF_THE_SESSION = (sge.Set, sge.Command, sge.Alter)
+
+
 def in_duckdb(text: str, dialect: str) -> list[str]:
-    return [statement.sql("duckdb") for statement in parsed(text, dialect)]
+    """The session's zone is set in words that no other engine knows."""
+    statements = parsed(text, dialect)
+    return [each.sql("duckdb") for each in statements if not isinstance(each, OF_THE_SESSION)]
 
 
 # --- the same counts -----------------------------------------------------------------------
@@ -374,3 +380,31 @@ def test_an_unlisted_product_list_is_refused(build: Any) -> None:
 @pytest.mark.parametrize("build", [counting_sql, coverage_sql])
 def test_a_missing_file_is_refused(build: Any, tmp_path: Path) -> None:
     assert refused(build, inquiry(), mapped(tmp_path / "none.parquet")) == "SOURCE_MISSING"
+
+
+@pytest.mark.parametrize("dialect", ["postgres", "pyspark", "snowflake", "databricks"])
+def test_a_text_whose_times_hang_on_the_sessions_clock_sets_it(dialect: str) -> None:
+    first = parsed(counting_sql(inquiry(), described("purchases"), dialect=dialect), dialect)[0]
+    assert "'UTC'" in first.sql(dialect)
+
+
+def test_the_text_of_a_table_with_a_collation_counts_as_dpnotice_does() -> None:
+    engine = ibis.duckdb.connect()
+    engine.raw_sql(
+        "CREATE TABLE bought AS SELECT * FROM (VALUES ('Ann', 'CA'), ('ANN', 'ca')) AS v(id, st), "
+        "(SELECT 'p' AS sku, DATE '2020-03-01' AS day)"
+    )
+    engine.raw_sql("ALTER TABLE bought ALTER id TYPE VARCHAR COLLATE NOCASE")
+    purchases = mapped(engine.table("bought"), date="day", axes={"state": "st", "age": "st"})
+    text = counting_sql(inquiry(), purchases, dialect="duckdb")
+    assert sum(buyers for _, buyers in run(engine.con, in_duckdb(text, "duckdb"))) == 2
+
+
+def test_tables_of_files_that_the_retailer_put_together_keep_their_names(tmp_path: Path) -> None:
+    engine = ibis.duckdb.connect()
+    for name in ("a", "b"):
+        pq.write_table(sales((name, "p", date(2020, 3, 1), "CA")), tmp_path / f"{name}.parquet")
+    both = [engine.read_parquet(tmp_path / f"{name}.parquet") for name in ("a", "b")]
+    purchases = mapped(both[0].union(both[1]), date="day", axes={"state": "st", "age": "st"})
+    text = counting_sql(inquiry(), purchases, dialect="duckdb")
+    assert sum(buyers for _, buyers in run(engine.con, in_duckdb(text, "duckdb"))) == 2

@@ -51,24 +51,22 @@ FROM (
             SELECT
               `t19`.`id` AS `buyer`,
               TIMESTAMP_DIFF(`t19`.`moment`, TIMESTAMP('2020-01-01T05:00:00+00:00'), SECOND) AS `since`,
-              `t19`.`st` AS `text_state`
+              `t19`.`raw_state` AS `text_state`
             FROM (
               SELECT
                 *
               FROM (
                 SELECT
                   `t14`.`id`,
-                  `t14`.`sku`,
+                  `t14`.`product`,
                   `t14`.`moment`,
-                  `t14`.`st`,
-                  `t14`.`product_code`
+                  `t14`.`raw_state`
                 FROM (
                   SELECT
                     `t3`.`id`,
-                    `t3`.`sku`,
+                    `t3`.`sku` AS `product`,
                     `t3`.`moment`,
-                    `t3`.`st`,
-                    `t3`.`sku` AS `product_code`
+                    `t3`.`st` AS `raw_state`
                   FROM `sales` AS `t3`
                   WHERE
                     `t3`.`moment` >= TIMESTAMP('2020-01-01T05:00:00+00:00')
@@ -84,7 +82,7 @@ FROM (
                       FROM `dpnotice_products` AS `t4`
                     ) AS `t13`
                     WHERE
-                      `t14`.`product_code` = `t13`.`product`
+                      `t14`.`product` = `t13`.`product`
                   )
               ) AS `t16`
               WHERE

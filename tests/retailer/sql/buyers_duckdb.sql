@@ -55,24 +55,22 @@ FROM (
                 MAKE_TIMESTAMPTZ(2020, 1, 1, 5, 0, 0.0, 'UTC'),
                 DATE_TRUNC('SECOND', "t19"."moment")
               ) AS "since",
-              "t19"."st" AS "text_state"
+              "t19"."raw_state" AS "text_state"
             FROM (
               SELECT
                 *
               FROM (
                 SELECT
                   "t14"."id",
-                  "t14"."sku",
+                  "t14"."product",
                   "t14"."moment",
-                  "t14"."st",
-                  "t14"."product_code"
+                  "t14"."raw_state"
                 FROM (
                   SELECT
                     "t3"."id",
-                    "t3"."sku",
+                    "t3"."sku" AS "product",
                     "t3"."moment",
-                    "t3"."st",
-                    "t3"."sku" AS "product_code"
+                    "t3"."st" AS "raw_state"
                   FROM "sales" AS "t3"
                   WHERE
                     "t3"."moment" >= MAKE_TIMESTAMPTZ(2020, 1, 1, 5, 0, 0.0, 'UTC')
@@ -83,7 +81,7 @@ FROM (
                     "t4"."listed" AS "product"
                   FROM "dpnotice_products" AS "t4"
                 ) AS "t13"
-                  ON "t14"."product_code" = "t13"."product"
+                  ON "t14"."product" = "t13"."product"
               ) AS "t16"
               WHERE
                 "t16"."id" IS NOT NULL

@@ -1,6 +1,8 @@
 -- One record per buyer, and buyers per cell: the exact counts of inquiry d1b01ce17826932138289947fb057b7a48e33e240cffed3c53af31ef0e55afcb.
 -- They are secret: dpnotice adds noise to them before anything leaves. This text is for review.
 
+SET TimeZone = 'UTC';
+
 CREATE TEMPORARY TABLE "dpnotice_products" AS
 SELECT CAST('42' AS TEXT) AS "listed"
 UNION ALL SELECT CAST('p' AS TEXT) AS "listed";
@@ -51,24 +53,22 @@ FROM (
             SELECT
               "t19"."id" AS "buyer",
               CAST(EXTRACT(epoch FROM CAST(DATE_TRUNC('SECOND', "t19"."moment") AS TIMESTAMP) - CAST(CAST('2020-01-01T05:00:00+00:00' AS TIMESTAMPTZ) AS TIMESTAMP)) AS BIGINT) AS "since",
-              "t19"."st" AS "text_state"
+              "t19"."raw_state" AS "text_state"
             FROM (
               SELECT
                 *
               FROM (
                 SELECT
                   "t14"."id",
-                  "t14"."sku",
+                  "t14"."product",
                   "t14"."moment",
-                  "t14"."st",
-                  "t14"."product_code"
+                  "t14"."raw_state"
                 FROM (
                   SELECT
                     "t3"."id",
-                    "t3"."sku",
+                    "t3"."sku" AS "product",
                     "t3"."moment",
-                    "t3"."st",
-                    "t3"."sku" AS "product_code"
+                    "t3"."st" AS "raw_state"
                   FROM "sales" AS "t3"
                   WHERE
                     "t3"."moment" >= CAST('2020-01-01T05:00:00+00:00' AS TIMESTAMPTZ)
@@ -84,7 +84,7 @@ FROM (
                       FROM "dpnotice_products" AS "t4"
                     ) AS "t13"
                     WHERE
-                      "t14"."product_code" = "t13"."product"
+                      "t14"."product" = "t13"."product"
                   )
               ) AS "t16"
               WHERE

@@ -1,6 +1,8 @@
 -- One record per buyer, and buyers per cell: the exact counts of inquiry d1b01ce17826932138289947fb057b7a48e33e240cffed3c53af31ef0e55afcb.
 -- They are secret: dpnotice adds noise to them before anything leaves. This text is for review.
 
+ALTER SESSION SET TIMEZONE = 'UTC';
+
 CREATE TEMPORARY TABLE "dpnotice_products" AS
 SELECT CAST('42' AS VARCHAR) AS "listed"
 UNION ALL SELECT CAST('p' AS VARCHAR) AS "listed";
@@ -55,24 +57,22 @@ FROM (
                 TIMESTAMP_TZ_FROM_PARTS(2020, 1, 1, 5, 0, 0, 0, 'UTC'),
                 DATE_TRUNC('SECOND', "t19"."moment")
               ) AS "since",
-              "t19"."st" AS "text_state"
+              "t19"."raw_state" AS "text_state"
             FROM (
               SELECT
                 *
               FROM (
                 SELECT
                   "t14"."id",
-                  "t14"."sku",
+                  "t14"."product",
                   "t14"."moment",
-                  "t14"."st",
-                  "t14"."product_code"
+                  "t14"."raw_state"
                 FROM (
                   SELECT
                     "t3"."id",
-                    "t3"."sku",
+                    "t3"."sku" AS "product",
                     "t3"."moment",
-                    "t3"."st",
-                    "t3"."sku" AS "product_code"
+                    "t3"."st" AS "raw_state"
                   FROM "sales" AS "t3"
                   WHERE
                     "t3"."moment" >= TIMESTAMP_TZ_FROM_PARTS(2020, 1, 1, 5, 0, 0, 0, 'UTC')
@@ -88,7 +88,7 @@ FROM (
                       FROM "dpnotice_products" AS "t4"
                     ) AS "t13"
                     WHERE
-                      "t14"."product_code" = "t13"."product"
+                      "t14"."product" = "t13"."product"
                   )
               ) AS "t16"
               WHERE

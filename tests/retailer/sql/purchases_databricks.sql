@@ -1,6 +1,8 @@
 -- One record per buyer, and buyers per cell: the exact counts of inquiry d1b01ce17826932138289947fb057b7a48e33e240cffed3c53af31ef0e55afcb.
 -- They are secret: dpnotice adds noise to them before anything leaves. This text is for review.
 
+SET TIME ZONE 'UTC';
+
 CREATE TEMPORARY VIEW `dpnotice_products` AS
 SELECT CAST('42' AS STRING) AS `listed`
 UNION ALL SELECT CAST('p' AS STRING) AS `listed`;
@@ -53,27 +55,25 @@ FROM (
               CAST('2020-01-01T05:00:00+00:00' AS TIMESTAMP),
               DATE_TRUNC('second', `t13`.`moment`)
             ) AS `since`,
-            `t13`.`st` AS `text_state`,
-            `t13`.`age` AS `text_age`
+            `t13`.`raw_state` AS `text_state`,
+            `t13`.`raw_age` AS `text_age`
           FROM (
             SELECT
               *
             FROM (
               SELECT
                 `t11`.`id`,
-                `t11`.`sku`,
+                `t11`.`product`,
                 `t11`.`moment`,
-                `t11`.`st`,
-                `t11`.`age`,
-                `t11`.`product_code`
+                `t11`.`raw_state`,
+                `t11`.`raw_age`
               FROM (
                 SELECT
                   `t2`.`id`,
-                  `t2`.`sku`,
+                  `t2`.`sku` AS `product`,
                   `t2`.`moment`,
-                  `t2`.`st`,
-                  `t2`.`age`,
-                  `t2`.`sku` AS `product_code`
+                  `t2`.`st` AS `raw_state`,
+                  `t2`.`age` AS `raw_age`
                 FROM `sales` AS `t2`
                 WHERE
                   `t2`.`moment` >= CAST('2020-01-01T05:00:00+00:00' AS TIMESTAMP)
@@ -84,7 +84,7 @@ FROM (
                   `t3`.`listed` AS `product`
                 FROM `dpnotice_products` AS `t3`
               ) AS `t10`
-                ON `t11`.`product_code` = `t10`.`product`
+                ON `t11`.`product` = `t10`.`product`
             ) AS `t12`
             WHERE
               `t12`.`id` IS NOT NULL

@@ -53,27 +53,25 @@ FROM (
               MAKE_TIMESTAMPTZ(2020, 1, 1, 5, 0, 0.0, 'UTC'),
               DATE_TRUNC('SECOND', "t13"."moment")
             ) AS "since",
-            "t13"."st" AS "text_state",
-            "t13"."age" AS "text_age"
+            "t13"."raw_state" AS "text_state",
+            "t13"."raw_age" AS "text_age"
           FROM (
             SELECT
               *
             FROM (
               SELECT
                 "t11"."id",
-                "t11"."sku",
+                "t11"."product",
                 "t11"."moment",
-                "t11"."st",
-                "t11"."age",
-                "t11"."product_code"
+                "t11"."raw_state",
+                "t11"."raw_age"
               FROM (
                 SELECT
                   "t2"."id",
-                  "t2"."sku",
+                  "t2"."sku" AS "product",
                   "t2"."moment",
-                  "t2"."st",
-                  "t2"."age",
-                  "t2"."sku" AS "product_code"
+                  "t2"."st" AS "raw_state",
+                  "t2"."age" AS "raw_age"
                 FROM "sales" AS "t2"
                 WHERE
                   "t2"."moment" >= MAKE_TIMESTAMPTZ(2020, 1, 1, 5, 0, 0.0, 'UTC')
@@ -84,7 +82,7 @@ FROM (
                   "t3"."listed" AS "product"
                 FROM "dpnotice_products" AS "t3"
               ) AS "t10"
-                ON "t11"."product_code" = "t10"."product"
+                ON "t11"."product" = "t10"."product"
             ) AS "t12"
             WHERE
               "t12"."id" IS NOT NULL
