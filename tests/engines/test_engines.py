@@ -15,6 +15,7 @@ from ibis.expr.types import Table
 
 from dpnotice.inquiry import Inquiry
 from dpnotice.retailer import counting
+from dpnotice.retailer.enforced import keys_enforced
 from dpnotice.retailer.purchases import Buyers, Purchases
 from made.places import COLUMNS, Place, Row, expected, midnight
 from made.releases import matter
@@ -456,17 +457,87 @@ def test_ids_of_both_tables_are_spelt_by_one_rule(place: Place) -> None:
     assert with_buyers(sales, people, "trim_ascii_lower") == [[1, 1, 0], [0, 0, 0], [0, 0, 0]]
 
 
-def test_keys_that_postgres_enforces_change_no_count(postgres: Place) -> None:
+PEOPLE = "(1, 'CA', 'old'), (2, 'NY', NULL), (3, 'CA', 'old')"
+BOUGHT = "(1, 'p', '2020-03-01'), (1, 'q', '2020-03-02'), (2, 'p', '2020-03-01'), "
+BOUGHT += "(3, 'x', '2020-03-01'), (NULL, 'p', '2020-03-01')"
+
+
+def keyed(postgres: Place, *statements: str) -> Purchases:
+    """Sales whose ids a foreign key binds to the people."""
     postgres.drop("sales")
     postgres.run("DROP TABLE IF EXISTS folk")
-    postgres.run("CREATE TABLE folk (id text PRIMARY KEY, st text, age text)")
-    postgres.run(
-        "INSERT INTO folk VALUES ('a', 'CA', 'old'), ('b', 'NY', NULL), ('c', 'CA', 'old')"
-    )
-    columns = "id text REFERENCES folk, sku text, day date"
-    values = "('a', 'p', '2020-03-01'), ('a', 'q', '2020-03-02'), ('b', 'p', '2020-03-01'), "
-    values += "('c', 'x', '2020-03-01'), (NULL, 'p', '2020-03-01')"
-    sales = postgres_table(postgres, "sales", columns, values)
+    postgres.run("CREATE TABLE folk (id bigint PRIMARY KEY, st text, age text)")
+    postgres.run(f"INSERT INTO folk VALUES {PEOPLE}")  # noqa: S608 -- fixed texts
+    columns = "id bigint REFERENCES folk, sku text, day date"
+    sales = postgres_table(postgres, "sales", columns, BOUGHT)
+    for statement in statements:
+        postgres.run(statement)
     held = Buyers(postgres.engine.table("folk"), buyer="id", axes={"state": "st", "age": "age"})
-    found = counted(sales, axes={}, buyers=held)
+    return Purchases(sales, buyer="id", product="sku", date="day", buyers=held)
+
+
+def test_keys_that_postgres_enforces_change_no_count(postgres: Place) -> None:
+    purchases = keyed(postgres)
+    with purchases.opened() as tables:
+        assert keys_enforced(purchases, tables)
+    found = counting.count(inquiry(), purchases)._tables["state", "age"]
     assert np.array_equal(found, [[0, 1, 0], [0, 0, 1], [0, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE folk ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE sales DISABLE TRIGGER ALL",
+        "ALTER TABLE folk DISABLE TRIGGER ALL",
+        "CREATE TABLE child () INHERITS (folk)",
+        "CREATE TEMPORARY TABLE folk AS SELECT * FROM public.folk",
+        "CREATE TEMPORARY VIEW sales AS SELECT * FROM public.sales",
+    ],
+)
+def test_keys_that_may_not_hold_are_no_keys(postgres: Place, statement: str) -> None:
+    purchases = keyed(postgres, statement)
+    try:
+        with purchases.opened() as tables:
+            assert not keys_enforced(purchases, tables)
+    finally:
+        for leftover in ("TABLE IF EXISTS child", "TABLE IF EXISTS pg_temp.folk"):
+            postgres.run(f"DROP {leftover}")
+        postgres.run("DROP VIEW IF EXISTS pg_temp.sales")
+
+
+def test_a_backslash_is_itself_whatever_the_session_takes_it_for(postgres: Place) -> None:
+    asked = inquiry(
+        products=["a\\b", "it's\\"], axes={"state": ["C\\A", "N'Y"], "age": ["young", "old"]}
+    )
+    rows = [row("x", sku="a\\b", state="C\\A"), row("y", sku="it's\\", state="N'Y")]
+    table = postgres.table(rows, KINDS)
+    postgres.run("SET standard_conforming_strings = off")
+    try:
+        assert counted(table, asked).tolist() == [[0, 1, 0], [0, 1, 0], [0, 0, 0]]
+    finally:
+        postgres.run("SET standard_conforming_strings = on")
+
+
+def test_enums_of_postgres_are_their_texts(postgres: Place) -> None:
+    postgres.drop("listed")
+    postgres.run("DROP TYPE IF EXISTS word")
+    postgres.run("CREATE TYPE word AS ENUM ('a', 'b', 'p', 'CA', 'NY', 'old')")
+    columns = "id word, sku word, day date, st word, age word"
+    values = "('a', 'p', '2020-03-01', 'CA', 'old'), ('b', 'p', '2020-03-01', 'NY', NULL)"
+    found = counted(postgres_table(postgres, "listed", columns, values), ids="trim")
+    assert found.tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def test_no_integer_in_the_list_is_no_integer_in_scope(place: Place) -> None:
+    table = place.table([row("a", sku=7)], KINDS | {"sku": "integer"})
+    assert total(table, inquiry(products=["p"])) == 0
+
+
+def test_ids_of_broken_bytes_stay_apart(spark: Place) -> None:
+    session = spark.engine._session
+    one = "SELECT CAST(X'61{}' AS STRING) AS id, 'p' AS sku, DATE'2020-03-01' AS day, '{}' AS st"
+    one += ", 'old' AS age"
+    query = " UNION ALL ".join(one.format(*each) for each in [("FF", "CA"), ("FE", "NY")])
+    session.sql(query).createOrReplaceTempView("broken")
+    assert total(spark.engine.table("broken")) == 2
