@@ -95,6 +95,7 @@ def connected(database: str, spill: str) -> Any:
         memory_limit=MEMORY_LIMIT,
         temp_directory=spill,
         preserve_insertion_order="false",
+        enable_external_file_cache="false",
     )
     engine.raw_sql("SET TimeZone = 'UTC'")
     return engine
