@@ -31,8 +31,8 @@ from dpnotice.errors import PurchasesError
 ENGINES: Final = ("duckdb", "pyspark", "postgres")
 """Engines whose text and time rules agree; others trim or compare ids differently."""
 MEMORY_LIMIT: Final = "1GB"
-"""DuckDB spills to a temporary folder beyond this; the folder is removed afterwards. At 10^8 rows it
-counts as fast as with four times as much, at 10^9 rows in 1.4 times the time: docs/scale.md."""
+"""DuckDB spills to a temporary folder beyond this; the folder is removed afterwards. It counts 10^8
+rows as fast as with four times as much, and 10^9 in 1.4 times the time: docs/scale.md."""
 _DAY: Final = r"^\d{4}-\d{2}-\d{2}$"
 _LOCAL_TIME: Final = r"^\d{4}-\d{2}-\d{2}([ T]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?)?$"
 _FRAMES: Final = frozenset({"pandas", "polars", "pyarrow"})
