@@ -130,7 +130,7 @@ class AnswerConfig:
             raise ReleaseError(f"{place!a} would be the ledger's own; rename it", code="FILE")
         try:
             with tempfile.TemporaryFile(dir=self.output.parent):
-                there = self.output.exists()
+                there = _is_there(self.output)
         except (OSError, ValueError):
             raise ReleaseError(
                 f"nothing can be written in the folder of {place!a}, or the name is not one; "
@@ -143,6 +143,15 @@ class AnswerConfig:
                 "choose another output (nothing was debited)",
                 code="OUTPUT_EXISTS",
             )
+
+
+def _is_there(path: Path) -> bool:
+    """Tell whether the place is taken, if only by a link; what can be no name fails."""
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _purchases(read: _ConfigFile, sourced: Callable[[str | list[str]], Any]) -> Purchases:

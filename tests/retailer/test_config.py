@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import tomli_w
 
-from dpnotice.errors import InquiryError, LedgerError, PurchasesError
+from dpnotice.errors import InquiryError, LedgerError, PurchasesError, ReleaseError
 from dpnotice.retailer import counting
 from dpnotice.retailer.config import AnswerConfig
 from dpnotice.retailer.ledger import Ledger
@@ -325,3 +325,47 @@ def test_an_unknown_table_is_refused(tmp_path: Path, name: str) -> None:
 def test_a_list_of_tables_is_refused(tmp_path: Path) -> None:
     database(tmp_path)
     assert code(held(tmp_path, buyers=listed(source=["people"]))) == "TABLE_NAME"
+
+
+@pytest.mark.parametrize("given", [5, None, [], b"x"])
+def test_what_is_no_path_is_refused(given: Any) -> None:
+    with pytest.raises(InquiryError, match="a configuration is a path"):
+        AnswerConfig.load(given)
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 5000, "a = " + "9" * 5000], ids=["deep", "long"])
+def test_a_file_that_no_reader_can_hold_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(text, encoding="utf-8")
+    assert "cannot read" in refused(path)
+
+
+def test_a_path_that_no_file_can_have_is_refused() -> None:
+    assert "cannot read" in refused(Path("a\0b"))
+
+
+@pytest.mark.parametrize("source", ["*" * 300 + ".parquet", "a\0b.parquet"])
+def test_a_source_that_no_file_can_have_is_missing(tmp_path: Path, source: str) -> None:
+    config = AnswerConfig.load(write(tmp_path, content(purchases=purchases(source=source))))
+    with pytest.raises(PurchasesError, match="SOURCE_MISSING"), config.purchases.opened():
+        pass
+
+
+@pytest.mark.parametrize("ledger", ["x" * 300, "a\0b"])
+def test_a_ledger_that_no_file_can_be_is_missing(tmp_path: Path, ledger: str) -> None:
+    config = AnswerConfig.load(write(tmp_path, content(ledger=ledger)))
+    with pytest.raises(LedgerError, match="LEDGER_MISSING"):
+        config.ledger()
+
+
+@pytest.mark.parametrize(
+    "output",
+    ["missing/shop.release", "/proc/shop.release", "a\0b", "x" * 300, "shop.ledger-journal"],
+    ids=["no folder", "no right", "no name", "too long", "the journal"],
+)
+def test_an_output_that_could_not_be_written_is_refused_beforehand(
+    tmp_path: Path, output: str
+) -> None:
+    config = AnswerConfig.load(write(tmp_path, content(output=output)))
+    with pytest.raises(ReleaseError, match="FILE"):
+        config.check_output(answered=False)
