@@ -126,7 +126,7 @@ class AnswerConfig:
             ReleaseError: the folder is missing, or another file is in the place.
         """
         place = str(self.output)
-        if self.output.name.startswith(self.ledger_path.name):  # the ledger, or its journal
+        if place in {f"{self.ledger_path}{end}" for end in ("", "-journal", "-wal", "-shm")}:
             raise ReleaseError(f"{place!a} would be the ledger's own; rename it", code="FILE")
         try:
             with tempfile.TemporaryFile(dir=self.output.parent):

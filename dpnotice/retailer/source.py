@@ -129,7 +129,9 @@ def opened_file(path: Path) -> Any:
 def _settled(engine: Any) -> Any:
     """Set a DuckDB of our own to UTC, and keep it from printing how long a query takes."""
     engine.raw_sql("SET TimeZone = 'UTC'")
-    engine.raw_sql("SET enable_progress_bar = false")
+    # Where it is off, setting it fails in a notebook without widgets.
+    if engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchall()[0][0]:
+        engine.raw_sql("SET enable_progress_bar = false")
     return engine
 
 

@@ -23,7 +23,7 @@ from dpnotice.inquiry import Inquiry
 from dpnotice.retailer import counting, chain as books, mechanism
 from dpnotice.retailer.answer import STEPS, answer, request_id
 from dpnotice.retailer.ledger import Ledger
-from dpnotice.retailer.purchases import Purchases
+from dpnotice.retailer.purchases import Opened, Purchases
 
 SALES = dict(id=["a", "b"], sku=["p", "p"], day=[date(2020, 3, 1)] * 2, st=["CA", "NY"])
 
@@ -42,7 +42,8 @@ def warm_up():
     kinds = dict(id="string", sku="string", day="date", st="string")
     sales = Purchases(None, buyer="id", product="sku", date="day", axes={"state": "st"})
     ibis.duckdb
-    ibis.to_sql(counting.cells(inquiry(), sales, ibis.table(kinds, name="s")), dialect="duckdb")
+    tables = Opened(ibis.table(kinds, name="s"), None, None)
+    ibis.to_sql(counting.cells(inquiry(), sales, tables), dialect="duckdb")
 
 
 def note(folder, what):

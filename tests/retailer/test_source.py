@@ -391,3 +391,12 @@ def test_parquet_with_zoned_nanoseconds_opens(tmp_path: Path) -> None:
         assert tables.engine.to_pyarrow(tables.purchases)["day"].to_pylist() == [
             datetime(2020, 3, 1, 12, tzinfo=UTC)
         ]
+
+
+@pytest.mark.parametrize("on", [True, False])
+def test_the_bar_that_tells_how_long_a_query_takes_is_off(*, on: bool) -> None:
+    """Where it is off it is left alone: in a notebook without widgets, setting it would fail."""
+    engine = ibis.duckdb.connect()
+    engine.raw_sql(f"SET enable_progress_bar = {on}")
+    source._settled(engine)
+    assert engine.raw_sql("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
