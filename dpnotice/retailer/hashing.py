@@ -13,6 +13,7 @@ from ibis.expr.types import Table
 
 from dpnotice.errors import PurchasesError
 from dpnotice.retailer.counting import forget
+from dpnotice.retailer.texts import encoded
 
 _BLOCK: Final = 64
 """Bytes of a block of SHA-256, to which HMAC pads its key (RFC 2104)."""
@@ -32,11 +33,6 @@ def sha256(message: bytes) -> str:  # type: ignore[empty-body]
 @ibis.udf.scalar.builtin
 def unhex(digits: str) -> bytes:  # type: ignore[empty-body]
     """Bytes of hex digits."""
-
-
-@ibis.udf.scalar.builtin
-def encode(text: str) -> bytes:  # type: ignore[empty-body]
-    """Bytes of a text in UTF-8."""
 
 
 @ibis.udf.scalar.builtin(name="concat")
@@ -78,7 +74,7 @@ def keyed_hashes(records: Table, engine: Any, *, key: bytes, label: str) -> Iter
         _OUTER: bytes(byte ^ 0x5C for byte in padded),
     }
     held = records.filter(records["person"].notnull())
-    inner = sha256(joined(getvariable(_INNER), encode(held["person"])))
+    inner = sha256(joined(getvariable(_INNER), encoded(held["person"])))
     digits = first(sha256(joined(getvariable(_OUTER), unhex(inner))), 16)
     query = held.select("cell", hash=ibis.literal("0x").concat(digits).name("h").cast("uint64"))
     try:
