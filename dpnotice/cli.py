@@ -19,8 +19,6 @@ from dpnotice.version import __version__
 if TYPE_CHECKING:
     from dpnotice.retailer.config import AnswerConfig
 
-_SHOWN = ("description", "fields[step]")
-
 app = typer.Typer(
     help="Estimate how far class-action notice would reach, without anyone handing over a name.",
     no_args_is_help=True,
@@ -150,8 +148,11 @@ def main() -> None:
 def _progress(name: str, steps: int) -> Iterator[Callable[[str], None]]:
     """Show the step at work on standard error; nothing off a terminal."""
     console = Console(stderr=True)
-    name_and_step = [TextColumn(f"{{task.{part}}}", markup=False) for part in _SHOWN]
-    columns = (name_and_step[0], BarColumn(), name_and_step[1])
+    columns = (
+        TextColumn("{task.description}", markup=False),  # a name is no markup
+        BarColumn(),
+        TextColumn("{task.fields[step]}", markup=False),
+    )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         bar = progress.add_task(name, total=steps, step="")
         yield lambda step: progress.update(bar, advance=1, step=step)
