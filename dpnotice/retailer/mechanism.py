@@ -5,7 +5,9 @@ independent integer noise. No seed exists here.
 """
 
 import math
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from importlib.metadata import version
 from typing import Any, Final
@@ -23,6 +25,11 @@ from dpnotice.retailer.confidential import ConfidentialCounts
 dp.enable_features("contrib")
 VERSIONS: Final = {"opendp": version("opendp")}
 _MOST_STEPS: Final = 64
+_THREADS: Final = os.cpu_count() or 1
+"""OpenDP lets go of the interpreter while it draws."""
+_FEWEST_CELLS: Final = 512
+_PIECES_PER_THREAD: Final = 16
+"""Pieces of a table that threads draw: none too small to pay, and enough to keep all at work."""
 
 
 def calibrate(inquiry: Inquiry) -> dict[tuple[str, ...], Noise]:
@@ -86,6 +93,22 @@ def draw(
     }
 
 
+def _start_randomness() -> None:
+    """Draw once, so that OpenDP's generator starts from its own settings, not the environment's.
+
+    The OpenSSL inside OpenDP reads ``OPENSSL_CONF`` at its first draw, and a file named there may
+    replace the generator, or stop it after the debit.
+    """
+    names = ("OPENSSL_CONF", "OPENSSL_MODULES")
+    before = {name: os.environ.pop(name) for name in names if name in os.environ}
+    os.environ["OPENSSL_CONF"] = os.devnull
+    try:
+        _measurement(NoiseLaw.DISCRETE_LAPLACE, 1.0)(np.zeros(1, np.int64))
+    finally:
+        del os.environ["OPENSSL_CONF"]
+        os.environ.update(before)
+
+
 def _check_input(exact: npt.NDArray[np.int64], shape: tuple[int, ...]) -> None:
     if exact.dtype != np.int64 or exact.shape != shape or (exact < 0).any():
         raise PurchasesError("NOISE_CHECK")
@@ -94,10 +117,14 @@ def _check_input(exact: npt.NDArray[np.int64], shape: tuple[int, ...]) -> None:
 
 
 def _noisy(mechanism: Any, exact: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    values = mechanism(exact.ravel())
-    if len(values) != exact.size:
+    """Draw a table by pieces: cells are independent, and the loss was checked for all of them."""
+    number = min(-(-exact.size // _FEWEST_CELLS), _PIECES_PER_THREAD * _THREADS)
+    pieces = np.array_split(exact.ravel(), number)
+    with ThreadPoolExecutor(min(_THREADS, len(pieces))) as threads:
+        drawn = list(threads.map(mechanism, pieces))
+    if [*map(len, drawn)] != [*map(len, pieces)]:
         raise PurchasesError("NOISE_CHECK")
-    return np.array(values, dtype=np.int64).reshape(exact.shape)
+    return np.concatenate([np.array(values, np.int64) for values in drawn]).reshape(exact.shape)
 
 
 def _scale(law: NoiseLaw, share: Fraction) -> float:
@@ -128,3 +155,6 @@ def _loss(measurement: Any) -> Fraction:
     if not (math.isfinite(stated) and stated > 0):
         raise PurchasesError("NOISE_CHECK")
     return Fraction(stated)
+
+
+_start_randomness()
