@@ -96,7 +96,10 @@ class Digital:
             )
         cap = self.frequency_cap
         if cap is not None and (not isinstance(cap, int) or cap < 1):
-            raise PlanError(f"{self.name}: frequency_cap must be 1 or more, or None, got {cap!r}")
+            raise PlanError(
+                f"{self.name}: frequency_cap must be 1 or more, or None, got {cap!r}",
+                code="INCONSISTENT",
+            )
         if axes_of(self.universe) and set(check_target(self.target, "")) - set(
             axes_of(self.universe)
         ):

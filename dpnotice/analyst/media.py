@@ -206,7 +206,8 @@ def _check_admissible(name: str, one: Floats, two: Floats) -> None:
         r1, r2 = (float(np.broadcast_to(x, np.shape(miss))[worst]) for x in (one, two))
         raise PlanError(
             f"{name}: reach_2 must lie between reach_1 and 2 reach_1 - reach_1^2, that is from "
-            f"{r1:.3f} to {2 * r1 - r1**2:.3f}, got {r2:.3f}; check that both are of one universe"
+            f"{r1:.3f} to {2 * r1 - r1**2:.3f}, got {r2:.3f}; check that both are of one universe",
+            code="INCONSISTENT",
         )
     if np.any(miss > _DUST):
         warnings.warn(

@@ -115,7 +115,8 @@ def beta(*, mean: float, sd: float) -> Beta:
     if not 0 < mean < 1 or not 0 < sd < math.sqrt(mean * (1 - mean)):
         raise PlanError(
             f"a beta law needs 0 < mean < 1 and 0 < sd < sqrt(mean (1 - mean)), got mean {mean} "
-            f"and sd {sd}; percentages?"
+            f"and sd {sd}; percentages?",
+            code=code_of(min(mean, sd), max(mean, sd)),
         )
     total = mean * (1 - mean) / sd**2 - 1
     return Beta(a=round(mean * total, 12), b=round((1 - mean) * total, 12))
@@ -135,7 +136,9 @@ def lognormal(*, mean: float, sd: float) -> Lognormal:
     """
     mean, sd = _number(mean, "mean"), _number(sd, "sd")
     if mean <= 0 or sd <= 0:
-        raise PlanError(f"a log-normal law needs mean and sd above 0, got {mean} and {sd}")
+        raise PlanError(
+            f"a log-normal law needs mean and sd above 0, got {mean} and {sd}", code="RANGE"
+        )
     variance = math.log1p((sd / mean) ** 2)
     return Lognormal(log_mean=math.log(mean) - variance / 2, log_sd=math.sqrt(variance))
 
@@ -165,6 +168,11 @@ def check_signed(value: Quantity, field: str) -> Quantity:
         PlanError: naming the field and the value.
     """
     return _checked(value, field, (-1.0, 1.0), "between -1 and 1")
+
+
+def code_of(low: float, high: float) -> str:
+    """Return the code of figures that are no fractions: from 0 to beyond 1 they may be percents."""
+    return "PERCENTAGES" if low >= 0 and 1 < high < math.inf else "RANGE"
 
 
 def centre(value: Quantity) -> float:
@@ -297,7 +305,9 @@ class Sampling:
                 for axis in self.axes
             )
             if not math.isnan(values[place]):
-                raise PlanError(f"{label}: {chosen} is given twice; keep one row per cell")
+                raise PlanError(
+                    f"{label}: {chosen} is given twice; keep one row per cell", code="OVERLAP"
+                )
             values[place] = float(value)
         if np.isnan(values).any():
             raise PlanError(
@@ -339,7 +349,7 @@ def _number(value: object, field: str) -> float:
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise PlanError(f"{field} must be a finite number, got {number!r}")
+        raise PlanError(f"{field} must be a finite number, got {number!r}", code="RANGE")
     return number
 
 
@@ -357,7 +367,8 @@ def _checked(value: Quantity, field: str, ends: tuple[float, float], rule: str) 
         shown = f"{low:g}" if low == high else f"values from {low:g} to {high:g}"
         rule, _, slip = rule.partition(", p")
         raise PlanError(
-            f"{field} must be {rule}, got {shown}; " + (f"p{slip}" if slip else "correct it")
+            f"{field} must be {rule}, got {shown}; " + (f"p{slip}" if slip else "correct it"),
+            code=code_of(low, high) if slip else "RANGE",
         )
     return value
 
@@ -378,5 +389,6 @@ def _check_frame(frame: Any, field: str) -> None:
     if not numeric or not len(frame) or frame.iloc[:, -1].isna().any():
         raise PlanError(
             f"{field}: a frame has a column per axis and the figures in its last column, "
-            f"none missing; got columns {list(map(str, frame.columns))}"
+            f"none missing; got columns {list(map(str, frame.columns))}",
+            code="RANGE" if numeric and len(frame) else "",
         )

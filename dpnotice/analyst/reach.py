@@ -15,7 +15,7 @@ from dpnotice.analyst.intervals import Floats, check_level
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.plan import NoticePlan
-from dpnotice.analyst.rates import Sampling, describe
+from dpnotice.analyst.rates import Sampling, code_of, describe
 from dpnotice.errors import EstimateError, PlanError
 from dpnotice.inquiry import CONTACT
 from dpnotice.reporting import figures, tables, wording
@@ -90,8 +90,12 @@ class ReachEstimate:
         Returns:
             Two chances, equal for one retailer.
         """
-        if isinstance(target, bool) or not isinstance(target, (int, float)) or not 0 <= target <= 1:
-            raise EstimateError(f"a reach target is a fraction in [0, 1], got {target!r}; percent?")
+        number = isinstance(target, (int, float)) and not isinstance(target, bool)
+        if not number or not 0 <= target <= 1:
+            raise EstimateError(
+                f"a reach target is a fraction in [0, 1], got {target!r}; percent?",
+                code=code_of(target, target) if number else "RANGE",
+            )
         low, high = np.mean(self.draws.reshape(len(self.draws), -1) >= target, axis=0)[[0, -1]]
         return float(low), float(high)
 

@@ -3,7 +3,7 @@
 In: paths or a glob. Out: releases that answer one question about one class, each counted once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from glob import glob, has_magic
 from itertools import pairwise
 from pathlib import Path
@@ -13,17 +13,22 @@ from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 
 
-def load_releases(source: str | Path | Iterable[str | Path]) -> tuple[Release, ...]:
+def load_releases(
+    source: str | Path | Iterable[str | Path], *, keys: Mapping[str, str] | None = None
+) -> tuple[Release, ...]:
     """Read the releases that an estimate will rest on, and check that they belong together.
 
     Args:
         source: a glob such as ``"*.release"``, one path, or paths.
+        keys: retailer -> its public key in base64, received by another way than the files; with
+            it every release must be signed by the key of its retailer.
 
     Returns:
         The releases, ordered by retailer and attempt.
 
     Raises:
-        ReleaseError: nothing matches, a file is bad, or two of them do not fit.
+        ReleaseError: nothing matches, a file is bad, two of them do not fit, or one is not signed
+            as ``keys`` wants it (``UNSIGNED``, ``UNTRUSTED_KEY``).
     """
     given = [source] if isinstance(source, (str, Path)) else source
     if not isinstance(given, (list, tuple)) or not all(isinstance(p, (str, Path)) for p in given):
@@ -31,7 +36,11 @@ def load_releases(source: str | Path | Iterable[str | Path]) -> tuple[Release, .
     paths = [path for item in given for path in _matching(item)]
     if not paths:
         raise ReleaseError("no release file was named; give a glob or paths", code="FILE")
-    return together(Release.load(path) for path in paths)
+    releases = together(Release.load(path) for path in paths)
+    if keys is not None:
+        for release in releases:
+            release.check_key(keys.get(release.retailer))
+    return releases
 
 
 def _matching(item: str | Path) -> list[str]:
@@ -73,7 +82,7 @@ def together(releases: Iterable[Release]) -> tuple[Release, ...]:
 
 
 def _check_repeat(before: Release, after: Release) -> None:
-    if before.to_bytes() == after.to_bytes():
+    if before.digest == after.digest:
         raise ReleaseError(
             f"{before.retailer!a} appears twice with the same release; name each file once",
             code="DUPLICATE_RELEASE",

@@ -89,7 +89,9 @@ def check_price(value: float | None, field: str) -> None:
     """
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if value is not None and not (number and 0 <= value < _MOST_DOLLARS):
-        raise PlanError(f"{field} must be 0 or more dollars, got {value!r}; correct it")
+        raise PlanError(
+            f"{field} must be 0 or more dollars, got {value!r}; correct it", code="COST"
+        )
 
 
 def check_source(*, source: object, as_of: object, field: str) -> None:

@@ -117,8 +117,8 @@ def test_a_medium_without_anybody_online_exposes_nobody() -> None:
 
 @pytest.mark.parametrize("field", ["viewable", "invalid", "on_target", "reach_cap"])
 def test_a_digital_share_in_percent_is_asked_about(field: str) -> None:
-    message = refusal(lambda: display(**{field: 60}))
-    assert message == f"display: {field} must be a fraction in [0, 1], got 60; percentages?"
+    words = f"{field} must be a fraction in [0, 1], got 60; percentages?"
+    assert refusal(lambda: display(**{field: 60})) == f"PERCENTAGES: display: {words}"
 
 
 @pytest.mark.parametrize("field", ["impressions", "universe", "devices_per_person", "dispersion"])

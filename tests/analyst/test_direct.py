@@ -131,9 +131,8 @@ def test_an_unknown_cooperation_is_refused_with_the_choice(bad: object) -> None:
 
 @pytest.mark.parametrize("field", ["delivered", "seen"])
 def test_a_rate_in_percent_is_asked_about(field: str) -> None:
-    assert f"sephora: {field} must be a fraction in [0, 1], got 93; percentages?" == refusal(
-        lambda: direct(**{field: 93})
-    )
+    words = f"{field} must be a fraction in [0, 1], got 93; percentages?"
+    assert refusal(lambda: direct(**{field: 93})) == f"PERCENTAGES: sephora: {words}"
 
 
 def test_a_letters_rate_in_percent_is_asked_about() -> None:

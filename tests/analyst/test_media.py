@@ -99,8 +99,8 @@ def test_independent_draws_of_both_audiences_never_leave_the_possible_range() ->
 
 
 def test_thirteen_is_asked_whether_it_is_a_percentage() -> None:
-    message = refusal(lambda: paper(reach_1=13))
-    assert message == "Weekly: reach_1 must be a fraction in [0, 1], got 13; percentages?"
+    words = "reach_1 must be a fraction in [0, 1], got 13; percentages?"
+    assert refusal(lambda: paper(reach_1=13)) == f"PERCENTAGES: Weekly: {words}"
 
 
 @pytest.mark.parametrize("two", [0.29, 0.52])
@@ -192,5 +192,5 @@ def test_a_broadcast_figure_below_zero_or_of_no_number_is_refused(field: str, ba
 def test_a_reach_cap_in_percent_is_asked_about() -> None:
     assert (
         refusal(lambda: radio(reach_cap=90))
-        == "radio: reach_cap must be a fraction in [0, 1], got 90; percentages?"
+        == "PERCENTAGES: radio: reach_cap must be a fraction in [0, 1], got 90; percentages?"
     )

@@ -98,13 +98,14 @@ def test_a_fraction_is_returned_as_given(value: float) -> None:
 
 def test_thirteen_is_asked_whether_it_is_a_percentage() -> None:
     message = refusal(lambda: check_fraction(13, "reach_1"))
-    assert message == "reach_1 must be a fraction in [0, 1], got 13; percentages?"
+    assert message == "PERCENTAGES: reach_1 must be a fraction in [0, 1], got 13; percentages?"
 
 
 @pytest.mark.parametrize("check", [check_fraction, check_positive, check_signed])
 @pytest.mark.parametrize("bad", [None, "0.2", True, [0.2], math.nan, math.inf, -math.inf])
 def test_what_is_no_finite_number_is_no_figure(check: Callable[..., object], bad: object) -> None:
-    assert refusal(lambda: check(bad, "viewable")).startswith("viewable must be a")
+    message = refusal(lambda: check(bad, "viewable"))
+    assert message.removeprefix("RANGE: ").startswith("viewable must be a")
 
 
 def test_a_negative_figure_is_refused() -> None:
