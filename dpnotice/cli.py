@@ -63,6 +63,7 @@ def answer(
     from dpnotice.retailer.config import AnswerConfig  # noqa: PLC0415 -- the same
 
     asked = AnswerConfig.load(config)
+    asked.check_key()
     if dry_run:
         _rehearse(asked)
         return
@@ -79,6 +80,7 @@ def answer(
             new_attempt=new_attempt,
             progress=advance,
         )
+    release = asked.signed(release)
     release.save(asked.output)
     typer.echo(release.privacy_card(ledger))
     spent = "answered before, nothing was debited" if answered else "debited and answered"
@@ -104,8 +106,12 @@ def ledger(
         str | None, typer.Option(help="Most epsilon per retailer and matter.")
     ] = None,
     rho_cap: Annotated[str | None, typer.Option(help="Most rho, instead of epsilon.")] = None,
+    release: Annotated[
+        list[Path] | None, typer.Option(help="A file answered from it, to show a restored backup.")
+    ] = None,
 ) -> None:
     """Show what is left in every account, or create a ledger."""
+    from dpnotice.release import Release  # noqa: PLC0415 -- loads numpy and pydantic
     from dpnotice.retailer.ledger import Ledger  # noqa: PLC0415 -- loads pydantic
 
     if not create and (epsilon_cap is not None or rho_cap is not None):
@@ -115,7 +121,7 @@ def ledger(
     if create:
         opened = Ledger.create(file, epsilon_cap=epsilon_cap, rho_cap=rho_cap)
     else:
-        opened = Ledger.open(file)
+        opened = Ledger.open(file, releases=[Release.load(path) for path in release or []])
     typer.echo(f"cap {opened.cap} {opened.measure} per retailer and matter")
     for account in opened.accounts():
         typer.echo(
@@ -125,11 +131,27 @@ def ledger(
 
 
 @app.command()
-def show(file: Annotated[Path, typer.Argument(help="A release.")]) -> None:
+def key(
+    file: Annotated[Path, typer.Argument(help="Where the private key is, or will be.")],
+) -> None:
+    """Print the public key that goes with a private one; make both where there is no file."""
+    from dpnotice.signature import create_key, public_key  # noqa: PLC0415 -- an optional package
+
+    typer.echo(public_key(file) if file.exists() else create_key(file))
+
+
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(help="A release.")],
+    *,
+    key: Annotated[
+        str | None, typer.Option(help="The public key that must have signed it.")
+    ] = None,
+) -> None:
     """Print what a release says, as a page of text."""
     from dpnotice.release import Release  # noqa: PLC0415 -- loads numpy and pydantic
 
-    release = Release.load(file)
+    release = Release.load(file, key=key)
     typer.echo(release.privacy_card())
     typer.echo("")
     typer.echo(release.to_frame().to_string(index=False))

@@ -31,12 +31,14 @@ from dpnotice.inquiry_file import (
 )
 from dpnotice.privacy import NoiseLaw, PrivacyLoss, PrivacyUnit, exact_decimal
 from dpnotice.products import ProductList, canonical_sha256, read_products
+from dpnotice.zcdp import declared
 
 UNKNOWN: Final = "unknown"
 CONTACT: Final = "contact"
 MAX_RELEASED_CELLS: Final = 10**6
 MAX_AXES: Final = 24
 MAX_TABLES: Final = 1000
+MAX_LEVELS: Final = 100_000
 MAX_LEVEL_TEXT: Final = 64
 MAX_CROSS_CELLS: Final = 2**24
 MAX_JSON_CELLS: Final = 2**18
@@ -83,6 +85,7 @@ class Axis:
                 f"an axis name is a lower-case word that is no result column, got {self.name!r}; "
                 f"rename it (reserved: {', '.join(sorted(RESERVED))})"
             )
+        _check_levels(len(self.levels))
         known = [level for level in self.levels if level != UNKNOWN]
         bad = [level for level in known if not _is_level(level)]
         if bad or not known or len(set(known)) < len(known):
@@ -144,16 +147,18 @@ class Inquiry:
     quoted: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.axes) > MAX_AXES or len(self.specs) > MAX_TABLES:
+        if len(self.axes) > MAX_AXES or max(len(self.specs), len(self.quoted)) > MAX_TABLES:
             raise InquiryError(
-                f"an inquiry has at most {MAX_AXES} axes and {MAX_TABLES:,} tables, got "
-                f"{len(self.axes)} and {len(self.specs):,}; use fewer",
+                f"an inquiry has at most {MAX_AXES} axes and {MAX_TABLES:,} tables, quoted ones "
+                f"too, got {len(self.axes)}, {len(self.specs):,} and {len(self.quoted):,}; "
+                "use fewer",
                 code="DOMAIN_TOO_LARGE",
             )
         if not re.fullmatch(MATTER_NAME, self.name):
             raise InquiryError(
                 f"the matter's name has 1 to 64 of the characters A-Z a-z 0-9 . _ -, starting "
-                f"with a letter or digit, got {self.name!r}; rename it"
+                f"with a letter or digit, got {self.name!r}; rename it",
+                code="BAD_NAME",
             )
         _one_line(self.title)
         object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
@@ -278,11 +283,17 @@ class Inquiry:
         try:
             read = InquiryFile.model_validate(dict(content))
         except ValidationError as refusal:
-            raise InquiryError(f"the inquiry: {told(refusal)}") from None
+            first = refusal.errors()[0]
+            named = first["loc"] == ("name",) and first["type"] != "missing"
+            raise InquiryError(
+                f"the inquiry: {told(refusal)}", code="BAD_NAME" if named else ""
+            ) from None
         if isinstance(read.axes, dict):
             axes = list(read.axes.items())
         else:
             axes = [(axis.name, axis.levels) for axis in read.axes]
+        specs = tuple(map(_table, read.tables))
+        loss, noise_law = _declared(read.privacy, specs)
         return cls(
             name=read.name,
             title=_one_line(read.title),
@@ -291,9 +302,9 @@ class Inquiry:
             timezone=read.timezone,
             products=read_products(read.products, Path(folder)),
             axes=_distinct_axes(axes),
-            specs=tuple(_table(table) for table in read.tables),
-            loss=_loss(read.privacy),
-            noise_law=read.privacy.noise,
+            specs=specs,
+            loss=loss,
+            noise_law=noise_law,
             quoted=tuple(tuple(names) for names in read.quoted),
         )
 
@@ -335,6 +346,14 @@ class Inquiry:
 
 
 # --- reading the parts ---------------------------------------------------------------------
+def _check_levels(number: int) -> None:
+    if number > MAX_LEVELS:
+        raise InquiryError(
+            f"the axes have at most {MAX_LEVELS:,} levels in all, got {number:,}; use fewer",
+            code="DOMAIN_TOO_LARGE",
+        )
+
+
 def _is_level(text: str) -> bool:
     return 1 <= len(text) <= MAX_LEVEL_TEXT and text.isprintable() and text.strip() == text
 
@@ -358,6 +377,8 @@ def _day(value: date | str) -> date:
 
 
 def _distinct_axes(pairs: Iterable[tuple[str, list[str]]]) -> dict[str, Axis]:
+    pairs = list(pairs)
+    _check_levels(sum(len(levels) for _, levels in pairs))
     axes = [Axis(name=name, levels=tuple(levels)) for name, levels in pairs]
     names = [axis.name for axis in axes]
     if any(a == b for a, b in pairwise(sorted(names))):
@@ -369,8 +390,6 @@ def _table(table: TableFile) -> Table:
     return Table(of=tuple(table.of), weight=exact_decimal(table.weight, "a table's weight"))
 
 
-def _loss(privacy: PrivacyFile) -> PrivacyLoss:
-    given = {"epsilon": privacy.epsilon, "rho": privacy.rho}
-    return PrivacyLoss(
-        **{k: exact_decimal(text, k) for k, text in given.items() if text is not None}
-    )
+def _declared(privacy: PrivacyFile, tables: Iterable[Table]) -> tuple[PrivacyLoss, NoiseLaw]:
+    texts = privacy.model_dump(exclude={"noise"}, exclude_none=True)
+    return declared(texts, privacy.noise, [table.weight for table in tables])

@@ -51,7 +51,8 @@ class PrivacyFile(_Strict):
     # Numbers pass here and are refused by `exact_decimal`, whose words name the remedy.
     epsilon: str | int | float | bool | None = None
     rho: str | int | float | bool | None = None
-    noise: NoiseLaw = Field(NoiseLaw.DISCRETE_LAPLACE, strict=False)
+    delta: str | int | float | bool | None = None
+    noise: NoiseLaw | None = Field(None, strict=False)
 
 
 class InquiryFile(_Strict):

@@ -133,44 +133,18 @@ def posterior(prior: float, epsilon: float) -> float:
     >>> round(posterior(0.1, 1.0), 2)
     0.23
     """
-    _fraction(prior, "prior")
+    check_fraction(prior, "prior")
     return 1 / (1 + math.exp(-epsilon) * (1 - prior) / prior)
 
 
-def _fraction(value: float, field: str) -> None:
+def check_fraction(value: float, field: str) -> None:
+    """Refuse what is no fraction strictly between 0 and 1.
+
+    Raises:
+        InquiryError: with the field's name.
+    """
     if not 0 < value < 1:
         raise InquiryError(f"{field} must be a fraction in (0, 1), got {value}; percentages?")
-
-
-def epsilon_of_rho(rho: float, delta: float) -> float:
-    """Return an epsilon such that rho-zCDP implies (epsilon, delta)-DP.
-
-    Formula: delta = min over a > 1 of exp((a-1)(a rho - epsilon)) (1 - 1/a)^a / (a - 1), solved
-    for epsilon (Canonne, Kamath, Steinke 2020, arXiv 2004.00010, proposition 7).
-
-    Args:
-        rho: zero-concentrated loss, above 0.
-        delta: in (0, 1).
-
-    Returns:
-        The epsilon, an upper bound for any order tried, hence always valid.
-
-    >>> round(epsilon_of_rho(0.125, 1e-6), 2)
-    2.42
-    """
-    _fraction(delta, "delta")
-    if not (math.isfinite(rho) and rho > 0):
-        raise InquiryError(f"rho must be finite and above 0, got {rho}")
-    # For a fixed order a the bound is linear in epsilon, so each order gives a valid epsilon and
-    # the smallest over a fine grid of orders is valid too: no optimiser whose failure could lie.
-    orders = (1 + 10 ** (step / 200 - 3) for step in range(1401))
-    return max(0.0, min(_epsilon_at(order, rho, delta) for order in orders))
-
-
-def _epsilon_at(order: float, rho: float, delta: float) -> float:
-    """Solve the bound of :func:`epsilon_of_rho` at one order."""
-    tail = order * math.log1p(-1 / order) - math.log((order - 1) * delta)
-    return order * rho + tail / (order - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +232,7 @@ class Noise:
         >>> Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=4.0).half_width(0.95)
         12
         """
-        _fraction(level, "level")
+        check_fraction(level, "level")
         if self.is_laplace:  # in logs: p^(k+1) loses its digits where p is near 1
             spare = math.log1p(math.exp(-1 / self.scale)) + math.log((1 - level) / 2)
             return max(0, math.ceil(-spare * self.scale - 1 - 1e-9))

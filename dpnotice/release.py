@@ -5,23 +5,25 @@ In: noisy tables and what they cost (retailer), or a file from anyone (analyst).
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dpnotice import container
 from dpnotice.errors import InquiryError, ReleaseError
-from dpnotice.inquiry import MAX_JSON_CELLS, Inquiry
-from dpnotice.privacy import Noise, NoiseLaw, epsilon_of_rho, posterior
+from dpnotice.header import CAVEATS, Header, NoiseHeader, PartHeader
+from dpnotice.inquiry import MAX_JSON_CELLS, MAX_RELEASED_CELLS, Inquiry
+from dpnotice.privacy import Noise, NoiseLaw, posterior
 from dpnotice.reporting import tables, wording
+from dpnotice.signature import Signature, sign, verify
+from dpnotice.zcdp import DELTA, epsilon_of_rho
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,58 +31,9 @@ if TYPE_CHECKING:
 Counts: TypeAlias = npt.NDArray[np.int64]
 
 TABLES_PART: Final = "tables"
+_MOST_RAW: Final = 8 * MAX_RELEASED_CELLS
 CARD_PRIORS: Final = (0.1, 0.5)
-CARD_DELTA: Final = 1e-6
-"""What the privacy card tells: beliefs of 10% and 50% before, and the delta of a rho."""
-RETAILER_LENGTH: Final = 64
-RETAILER_NAME: Final = r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$"
-"""At most 64 characters, and no dot at an end or beside another."""
-_HASH: Final = r"^[0-9a-f]{64}$"
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
-
-
-_Printable = Annotated[str, Field(pattern=r"^[ -~]{1,64}$")]
-
-
-class _NoiseFile(_Strict):
-    law: Literal["discrete-laplace", "discrete-gaussian"]
-    scale: Annotated[str, Field(max_length=32)]
-
-
-class _TableFile(_Strict):
-    of: list[str]
-    noise: _NoiseFile
-    sensitivity: Annotated[int, Field(ge=1, le=1)]
-    counts: list[int] | None
-
-
-class _PartFile(_Strict):
-    name: Literal["tables"]
-    length: Annotated[int, Field(ge=0)]
-    sha256: Annotated[str, Field(pattern=_HASH)]
-
-
-class _LedgerFile(_Strict):
-    sequence: Annotated[int, Field(ge=1)]
-    head: Annotated[str, Field(pattern=_HASH)]
-
-
-class _Header(_Strict):
-    """The header of format 1. Fields may be added by a later format, never removed or redefined."""
-
-    format: Annotated[int, Field(ge=1, le=1)]
-    retailer: Annotated[str, Field(pattern=RETAILER_NAME, max_length=RETAILER_LENGTH)]
-    inquiry: dict[str, Any]
-    neighbours: Literal["add or remove one buyer"]
-    attempt: Annotated[int, Field(ge=0, le=10**6)]
-    date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")]
-    ledger: _LedgerFile
-    versions: Annotated[dict[_Printable, _Printable], Field(max_length=32)]
-    tables: list[_TableFile]
-    parts: list[_PartFile]
+"""The privacy card tells what becomes of beliefs of 10% and 50%."""
 
 
 class BudgetReader(Protocol):
@@ -122,6 +75,8 @@ class Release:
         ledger_sequence: position of the debit in the retailer's ledger.
         ledger_head: hash of that entry, hex.
         versions: of dpnotice and the noise library.
+        ids: the rule by which buyer ids were compared.
+        signature: over the file's digest, where the retailer signed it.
     """
 
     retailer: str
@@ -132,6 +87,8 @@ class Release:
     ledger_sequence: int
     ledger_head: str
     versions: Mapping[str, str]
+    ids: str = "as_is"
+    signature: Signature | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tables", MappingProxyType(dict(self.tables)))
@@ -157,8 +114,31 @@ class Release:
         """Zero-concentrated loss of everything in the file, None under epsilon."""
         return self.inquiry.loss.rho
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all that the file says, 64 hex digits; a signature does not change it."""
+        return container.digest_of(self._unsigned())
+
+    def signed(self, key: str | Path) -> Self:
+        """Return the same release with a signature over its digest.
+
+        Args:
+            key: file of an Ed25519 private key, as ``dpnotice key FILE`` makes it.
+
+        Raises:
+            ReleaseError: ``KEY`` where the file holds none; ``SIGN_EXTRA`` without
+                ``dpnotice[sign]``.
+        """
+        return replace(self, signature=sign(self.digest, key))
+
     def to_bytes(self) -> bytes:
         """Return the file, byte for byte the same for the same release."""
+        unsigned = self._unsigned()
+        if self.signature is None:
+            return unsigned
+        return unsigned + container.signature_line(self.signature)
+
+    def _unsigned(self) -> bytes:
         raw = b""
         if sum(table.counts.size for table in self.tables.values()) > MAX_JSON_CELLS:
             raw = b"".join(t.counts.astype("<i8").tobytes() for t in self.tables.values())
@@ -166,7 +146,9 @@ class Release:
             "format": 1,
             "retailer": self.retailer,
             "inquiry": self.inquiry.to_dict(),
+            "ids": self.ids,
             "neighbours": "add or remove one buyer",
+            "caveats": list(CAVEATS),
             "attempt": self.attempt,
             "date": self.date.isoformat(),
             "ledger": {"sequence": self.ledger_sequence, "head": self.ledger_head},
@@ -174,10 +156,7 @@ class Release:
             "tables": [_table_dict(of, t, bool(raw)) for of, t in self.tables.items()],
             "parts": [_part_dict(raw)] if raw else [],
         }
-        try:
-            _Header.model_validate(header)
-        except ValidationError as refusal:
-            raise ReleaseError(_place(refusal), code="HEADER") from None
+        Header.read(header)
         return container.pack(header, raw)
 
     @classmethod
@@ -193,11 +172,12 @@ class Release:
         Raises:
             ReleaseError: whatever the bytes are, with a code and the rule broken.
         """
-        tree, raw = container.unpack(data)
+        found = container.unpack(data)
+        if found.signature is not None:
+            verify(found.digest, found.signature)
         try:
-            read = cls(**_fields(_Header.model_validate(tree), raw))
-        except ValidationError as refusal:
-            raise ReleaseError(_place(refusal), code="HEADER") from None
+            fields = _fields(Header.read(found.header), found.raw)
+            read = cls(**fields, signature=found.signature)
         except (InquiryError, ValueError, OverflowError, RecursionError):
             raise ReleaseError("the header does not describe an inquiry", code="HEADER") from None
         if read.to_bytes() != data:
@@ -205,20 +185,48 @@ class Release:
         return read
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
+    def load(cls, path: str | Path, *, key: str | None = None) -> Self:
         """Read one release file.
 
+        Args:
+            path: the file.
+            key: the retailer's public key in base64, where the file must be signed by it.
+
         Raises:
-            ReleaseError: no regular file, too large, or any rule of the format broken.
+            ReleaseError: no regular file, too large, any rule of the format broken, a signature
+                that is not of the file (``SIGNATURE``), none (``UNSIGNED``) or one of another key
+                (``UNTRUSTED_KEY``) where a key is given.
         """
         if not isinstance(path, (str, Path)):
             raise ReleaseError("a release is loaded from a path", code="FILE")
         path = Path(path)
         try:
-            return cls.from_bytes(container.read_file(path))
+            read = cls.from_bytes(container.read_file(path))
+            if key is not None:
+                read.check_key(key)
         except ReleaseError as refusal:
             named = refusal.rule if refusal.code == "FILE" else f"{path.name!a}: {refusal.rule}"
             raise ReleaseError(named, code=refusal.code) from None
+        return read
+
+    def check_key(self, key: str | None) -> None:
+        """Refuse a release that is not signed by this public key.
+
+        Args:
+            key: in base64; None where nobody's key is trusted.
+
+        Raises:
+            ReleaseError: ``UNSIGNED`` or ``UNTRUSTED_KEY``.
+        """
+        if self.signature is None:
+            raise ReleaseError(
+                "the file carries no signature; ask for a signed one", code="UNSIGNED"
+            )
+        if self.signature.key != key:
+            raise ReleaseError(
+                "the file is signed by another key than the one that you trust; ask the retailer",
+                code="UNTRUSTED_KEY",
+            )
 
     def save(self, path: str | Path) -> None:
         """Write the file durably; an existing different file is never overwritten.
@@ -241,7 +249,7 @@ class Release:
         loss = self.inquiry.loss
         epsilon = float(loss.value)
         if loss.measure == "rho":
-            epsilon = epsilon_of_rho(epsilon, CARD_DELTA)
+            epsilon = epsilon_of_rho(epsilon, float(DELTA))
         return {
             "retailer": self.retailer,
             "inquiry": self.inquiry.to_dict(),
@@ -251,10 +259,12 @@ class Release:
             "measure": loss.measure,
             "loss": str(loss.value),
             "epsilon": epsilon,
-            "delta": CARD_DELTA,
+            "delta": float(DELTA),
             "beliefs": [posterior(prior, epsilon) for prior in CARD_PRIORS],
             "left": None if left is None else str(left),
-            "sha256": self.to_bytes()[-65:-1].decode(),
+            "sha256": self.digest,
+            "ids": self.ids,
+            "signed_by": None if self.signature is None else self.signature.key,
             "tables": [
                 {
                     "of": list(of),
@@ -277,7 +287,7 @@ class Release:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the header as plain JSON types, counts included."""
-        header: dict[str, Any] = container.unpack(self.to_bytes())[0]
+        header: dict[str, Any] = container.unpack(self._unsigned()).header
         for entry, table in zip(header["tables"], self.tables.values(), strict=True):
             entry["counts"] = table.counts.ravel().tolist()
         return header
@@ -295,11 +305,6 @@ def _beyond(counts: Counts) -> bool:
 
 
 # --- the header and its parts ---------------------------------------------------------------
-def _place(refusal: ValidationError) -> str:
-    place = ".".join(map(str, refusal.errors(include_url=False)[0]["loc"]))
-    return f"the header's field {place!a} is not as specified"
-
-
 def _table_dict(of: tuple[str, ...], table: NoisyTable, apart: bool) -> dict[str, Any]:  # noqa: FBT001 -- where the counts are written, decided by the caller
     return {
         "of": list(of),
@@ -309,16 +314,18 @@ def _table_dict(of: tuple[str, ...], table: NoisyTable, apart: bool) -> dict[str
     }
 
 
-def _part_dict(raw: bytes) -> dict[str, Any]:
+def _part_dict(raw: bytes | memoryview) -> dict[str, Any]:
     digest = hashlib.sha256(raw).hexdigest()
     return {"name": TABLES_PART, "length": len(raw), "sha256": digest}
 
 
-def _fields(header: _Header, raw: bytes) -> dict[str, Any]:
+def _fields(header: Header, raw: memoryview) -> dict[str, Any]:
     """Turn a well-formed header into the arguments of `Release`."""
     products = header.inquiry.get("products")
     if not isinstance(products, dict) or set(products) != {"count", "sha256"}:  # never a file name
         raise ReleaseError("the embedded inquiry's products are no digest", code="HEADER")
+    if header.caveats != list(CAVEATS):
+        raise ReleaseError("the caveats are not those of the format", code="HEADER")
     inquiry = Inquiry.from_dict(header.inquiry)
     if inquiry.to_dict() != header.inquiry:
         raise ReleaseError("the embedded inquiry is not in canonical form", code="CANONICAL")
@@ -338,20 +345,23 @@ def _fields(header: _Header, raw: bytes) -> dict[str, Any]:
         "ledger_sequence": header.ledger.sequence,
         "ledger_head": header.ledger.head,
         "versions": header.versions,
+        "ids": header.ids,
     }
 
 
-def _noise(noise: _NoiseFile) -> Noise:
+def _noise(noise: NoiseHeader) -> Noise:
     scale = float(noise.scale)
     if repr(scale) != noise.scale:
         raise ReleaseError("a scale is not in its shortest form", code="CANONICAL")
     return Noise(law=NoiseLaw(noise.law), scale=scale)
 
 
-def _cells(header: _Header, inquiry: Inquiry, raw: bytes) -> list[Counts]:
+def _cells(header: Header, inquiry: Inquiry, raw: memoryview) -> list[Counts]:
     sizes = [inquiry.cells(of) for of in inquiry.tables]
     inside = [table.counts for table in header.tables if table.counts is not None]
-    if header.parts != [_PartFile(**_part_dict(raw))] * bool(raw) or bool(inside) == bool(raw):
+    if len(raw) > _MOST_RAW:  # before they are digested
+        raise ReleaseError("there are more raw bytes than any release has", code="PARTS")
+    if header.parts != [PartHeader(**_part_dict(raw))] * bool(raw) or bool(inside) == bool(raw):
         raise ReleaseError("the parts are not those that the header states", code="PARTS")
     if (sum(sizes) > MAX_JSON_CELLS) != bool(raw):
         raise ReleaseError("the counts are not where this many cells belong", code="PARTS")

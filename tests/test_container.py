@@ -37,6 +37,11 @@ def depth(tree: object) -> int:
     return 1 + max(map(depth, children), default=0)
 
 
+def taken_apart(data: bytes) -> tuple[Any, bytes]:
+    found = unpack(data)
+    return found.header, bytes(found.raw)
+
+
 def sealed(body: bytes) -> bytes:
     return body + f"sha256 {hashlib.sha256(body).hexdigest()}\n".encode()
 
@@ -68,7 +73,7 @@ def test_the_layout_is_the_documented_one() -> None:
 
 @given(HEADERS.filter(lambda tree: depth(tree) <= MAX_DEPTH), st.binary())
 def test_what_is_packed_is_unpacked(tree: dict[str, Any], raw: bytes) -> None:
-    assert unpack(pack(tree, raw)) == (tree, raw)
+    assert taken_apart(pack(tree, raw)) == (tree, raw)
 
 
 @given(st.dictionaries(KEYS, LEAVES, min_size=2))
@@ -108,7 +113,7 @@ def test_any_sealed_bytes_are_refused_with_a_code(data: bytes) -> None:
 @given(st.binary(min_size=1))
 def test_any_header_bytes_end_in_a_tree_or_a_refusal(text: bytes) -> None:
     try:
-        tree, _ = unpack(with_text(text))
+        tree, _ = taken_apart(with_text(text))
     except ReleaseError as refusal:
         assert refusal.code in PARSING  # noqa: PT017 -- both ends are right
     else:
@@ -135,7 +140,7 @@ def test_a_header_above_the_limit_is_refused() -> None:
 
 def test_a_header_at_the_limit_is_read() -> None:
     text = b'"' + b"x" * (MAX_HEADER - 2) + b'"'
-    assert unpack(with_text(text)) == ("x" * (MAX_HEADER - 2), b"")
+    assert taken_apart(with_text(text)) == ("x" * (MAX_HEADER - 2), b"")
 
 
 def test_a_header_that_cannot_be_read_back_is_not_written() -> None:
@@ -154,7 +159,7 @@ def test_a_number_that_is_no_integer_is_refused(text: bytes) -> None:
 
 @pytest.mark.parametrize("text", [b"9" * 17, b"-" + b"9" * 16])
 def test_an_integer_of_17_characters_is_read(text: bytes) -> None:
-    assert unpack(with_text(text)) == (int(text), b"")
+    assert taken_apart(with_text(text)) == (int(text), b"")
 
 
 @pytest.mark.parametrize("text", [b"1" * 18, b"-" + b"1" * 17, b"1" * 10_000])
@@ -171,7 +176,7 @@ def test_keys_repeated_by_an_escape_are_refused() -> None:
 
 
 def test_eight_levels_are_read() -> None:
-    assert unpack(with_text(json.dumps(nested(8)).encode())) == (nested(8), b"")
+    assert taken_apart(with_text(json.dumps(nested(8)).encode())) == (nested(8), b"")
 
 
 @pytest.mark.parametrize("levels", [9, 900])

@@ -305,7 +305,12 @@ def test_a_million_cells_may_be_released() -> None:
 
 
 def test_more_than_a_million_cells_are_refused() -> None:
-    refusal = refused(**long_axis(MAX_RELEASED_CELLS))
+    thousand = [str(number) for number in range(999)]
+    refusal = refused(
+        axes={"zip": thousand, "age": thousand},
+        tables=[{"of": ["zip", "age"]}, {"of": []}],
+        quoted=[],
+    )
     assert refusal.code == "DOMAIN_TOO_LARGE"
     assert "1,000,001 cells would be released" in str(refusal)
     assert "so use fewer tables, axes or levels" in str(refusal)
@@ -411,7 +416,10 @@ def test_a_budget_is_either_epsilon_or_rho(privacy: dict[str, str]) -> None:
     assert str(refused(privacy=privacy)) == words
 
 
-@pytest.mark.parametrize("privacy", [{"epsilon": "1", "noise": "discrete-gaussian"}, {"rho": "1"}])
+@pytest.mark.parametrize(
+    "privacy",
+    [{"epsilon": "1", "noise": "discrete-gaussian"}, {"rho": "1", "noise": "discrete-laplace"}],
+)
 def test_each_law_has_its_own_account(privacy: dict[str, str]) -> None:
     words = "discrete-gaussian noise is accounted in rho and discrete-laplace in epsilon"
     assert words in str(refused(privacy=privacy))

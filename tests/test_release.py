@@ -2,6 +2,7 @@ import copy
 import dataclasses
 import hashlib
 import json
+import math
 import runpy
 import signal
 import stat
@@ -76,9 +77,10 @@ def releases(draw: st.DrawFn) -> Release:
 
 
 def large(cells: int, value: int = -3) -> Release:
-    asked = inquiry({"zip": cells - 1}, [[], ["zip"]])
-    counts = np.full(cells - 1, value)
-    return release(asked, {(): np.array(value), ("zip",): counts})
+    zips = next(n for n in range(math.isqrt(cells - 1), 0, -1) if not (cells - 1) % n)
+    asked = inquiry({"zip": zips, "age": (cells - 1) // zips}, [[], ["zip", "age"]])
+    counts = np.full(asked.shape(("zip", "age")), value)
+    return release(asked, {(): np.array(value), ("zip", "age"): counts})
 
 
 def with_tree(tree: object) -> bytes:

@@ -226,6 +226,8 @@ def privacy_card(facts: Mapping[str, Any]) -> str:
         f"            SHA-256 of the question {facts['digest']}",
         f"Answered    {facts['date']}, attempt {facts['attempt']}",
         f"File        SHA-256 {facts['sha256']}",
+        *([f"Signed by   {facts['signed_by']}"] if facts["signed_by"] else []),
+        f"Buyer ids   compared {_IDS[facts['ids']]}",
         "",
         *_IN_THE_FILE,
         "",
@@ -253,10 +255,22 @@ def rehearsal_page(facts: Mapping[str, Any]) -> str:
         "",
         f"Cost        {facts['measure']} {facts['asked']}; {paid}",
         f"Request     {_STATES[facts['state']]}",
+        *_quieter_lines(facts["quieter"]),
     ]
     return "\n".join(
         [*lines, "", "THE QUERY", "", facts["counting"], "A QUERY FOR YOU ALONE", ""]
     ) + (f"\n{facts['coverage']}")
+
+
+def _quieter_lines(quieter: Mapping[str, Any] | None) -> list[str]:
+    """Say that the other noise law would be quieter, where it would."""
+    if quieter is None:
+        return []
+    return [
+        f"Noise       with this many tables, Gaussian noise under rho {quieter['rho']} (epsilon",
+        f"            {quieter['epsilon']} but for a chance of {quieter['delta']}) would have",
+        f"            {quieter['ratio']:.0%} of this s.d.; an inquiry asks for it by a delta",
+    ]
 
 
 def _noise_lines(tables: Sequence[Mapping[str, Any]]) -> list[str]:

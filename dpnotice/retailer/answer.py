@@ -12,8 +12,9 @@ from datetime import date
 from typing import Final
 
 from dpnotice.errors import LedgerError, PurchasesError
+from dpnotice.header import RETAILER_LENGTH, RETAILER_NAME
 from dpnotice.inquiry import Inquiry
-from dpnotice.release import RETAILER_LENGTH, RETAILER_NAME, NoisyTable, Release
+from dpnotice.release import NoisyTable, Release
 from dpnotice.retailer import counting, mechanism
 from dpnotice.retailer.edge import code_of, guarded
 from dpnotice.retailer.ledger import Debit, Ledger, open_debit
@@ -101,7 +102,8 @@ def _answer(
     tables = mechanism.draw(inquiry, counts, noise)
     del counts
     progress("store")
-    ledger.store(debit, _release(inquiry, retailer, debit, tables).to_bytes())
+    release = _release(inquiry, retailer, debit, tables, purchases.ids)
+    ledger.store(debit, release.to_bytes())
     return Release.from_bytes(ledger.lookup(request)[2])
 
 
@@ -121,7 +123,11 @@ def request_id(inquiry: Inquiry, retailer: str, ids: str) -> str:
 
 
 def _release(
-    inquiry: Inquiry, retailer: str, debit: Debit, tables: dict[tuple[str, ...], NoisyTable]
+    inquiry: Inquiry,
+    retailer: str,
+    debit: Debit,
+    tables: dict[tuple[str, ...], NoisyTable],
+    ids: str,
 ) -> Release:
     return Release(
         retailer=retailer,
@@ -132,6 +138,7 @@ def _release(
         ledger_sequence=debit.sequence,
         ledger_head=debit.head,
         versions={"dpnotice": __version__, **mechanism.VERSIONS},
+        ids=ids,
     )
 
 

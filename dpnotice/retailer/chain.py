@@ -71,8 +71,8 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
         LedgerError: ``LEDGER_BUSY``, ``LEDGER_CORRUPT``, ``LEDGER_ORDER`` or ``LEDGER_WRITE``; no
             error of SQLite's own leaves.
     """
-    uri = f"{path.absolute().as_uri()}?mode=rw"
     try:
+        uri = f"{path.absolute().as_uri()}?mode=rw"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
             journal = connection.execute("PRAGMA journal_mode = DELETE").fetchone()[0]
@@ -83,7 +83,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
             if (journal, durable) != ("delete", 3):
                 raise LedgerError("the durable settings are refused", code="LEDGER_WRITE")
             yield connection
-    except sqlite3.Error as refusal:
+    except (sqlite3.Error, UnicodeError) as refusal:
         raise _named(refusal) from None
 
 
@@ -118,8 +118,12 @@ def _hash(row: tuple[Any, ...], prev: bytes, body: bytes) -> bytes:
     return hashlib.sha256(content).digest()
 
 
-def checked(connection: sqlite3.Connection) -> dict[str, str]:
-    """Verify file, schema and every link; return the first entry's content."""
+def checked(connection: sqlite3.Connection) -> bytes:
+    """Verify file, schema and every link; return the first entry's body.
+
+    Raises:
+        LedgerError: ``LEDGER_CORRUPT``.
+    """
     schema = [
         row[0]
         for row in connection.execute(
@@ -136,17 +140,25 @@ def checked(connection: sqlite3.Connection) -> dict[str, str]:
             prev, genesis, expected = head, genesis or body, expected + 1
         else:
             if genesis:
-                content: dict[str, str] = json.loads(genesis)
-                return content
-    raise LedgerError("the file is not an intact ledger; restore it", code="LEDGER_CORRUPT")
+                return genesis
+    raise corrupt()
 
 
-def _named(refusal: sqlite3.Error) -> LedgerError:
+def corrupt() -> LedgerError:
+    """Return the refusal of a file that is no intact ledger."""
+    return LedgerError("the file is not an intact ledger; restore it", code="LEDGER_CORRUPT")
+
+
+def _named(refusal: sqlite3.Error | UnicodeError) -> LedgerError:
     name = getattr(refusal, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LedgerError("another process holds the ledger; try again", code="LEDGER_BUSY")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return LedgerError("the file is not an intact ledger; restore it", code="LEDGER_CORRUPT")
+        return corrupt()
     if name.startswith("SQLITE_CONSTRAINT"):
         return LedgerError("the entry does not fit the chain; nothing written", code="LEDGER_ORDER")
-    return LedgerError("the ledger cannot be read or written; nothing drawn", code="LEDGER_WRITE")
+    return LedgerError(
+        "the ledger cannot be read or written (a full disk, or no right to write it and in its "
+        "folder); nothing leaves",
+        code="LEDGER_WRITE",
+    )

@@ -21,10 +21,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from dpnotice.errors import InquiryError, PurchasesError, ReleaseError
 from dpnotice.inquiry import Inquiry
 from dpnotice.inquiry_file import told
+from dpnotice.release import Release
 from dpnotice.retailer.edge import guarded
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Buyers, Purchases
 from dpnotice.retailer.source import opened_file
+from dpnotice.signature import public_key
 
 _SCHEMES: Final = ("duckdb", "postgres", "postgresql", "pyspark")
 
@@ -59,6 +61,8 @@ class _ConfigFile(_Strict):
     output: str
     engine: str | None = None
     sketch_key: str | None = None
+    signing_key: str | None = None
+    releases: list[str] = []
     purchases: _PurchasesFile
     buyers: _BuyersFile | None = None
 
@@ -73,6 +77,8 @@ class AnswerConfig:
         ledger_path: an existing ledger.
         output: the release file to write.
         purchases: the sales table and the meaning of its columns.
+        signing_key: file of the private key that signs the release, if any.
+        releases: paths or patterns of files answered from this ledger: it must hold their debits.
     """
 
     inquiry: Inquiry
@@ -80,6 +86,8 @@ class AnswerConfig:
     ledger_path: Path
     output: Path
     purchases: Purchases
+    signing_key: Path | None = None
+    releases: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -110,11 +118,35 @@ class AnswerConfig:
             ledger_path=folder / read.ledger,
             output=folder / read.output,
             purchases=_purchases(read, sourced),
+            signing_key=folder / read.signing_key if read.signing_key else None,
+            releases=tuple(_inside(folder, item) for item in read.releases),
         )
 
     def ledger(self) -> Ledger:
-        """Open the ledger."""
-        return Ledger.open(self.ledger_path)
+        """Open the ledger, and hold it against the releases that were answered from it.
+
+        Raises:
+            LedgerError: as :meth:`dpnotice.Ledger.open`.
+            ReleaseError: a release is not readable.
+        """
+        found = [path for item in self.releases for path in _matching(item)]
+        sent = [
+            release for release in map(Release.load, found) if release.retailer == self.retailer
+        ]
+        return Ledger.open(self.ledger_path, releases=sent)
+
+    def check_key(self) -> None:
+        """Refuse a signing key that would not sign, before anything is debited.
+
+        Raises:
+            ReleaseError: ``KEY`` or ``SIGN_EXTRA``.
+        """
+        if self.signing_key is not None:
+            public_key(self.signing_key)
+
+    def signed(self, release: Release) -> Release:
+        """Return the release as it leaves: signed where a key is configured."""
+        return release if self.signing_key is None else release.signed(self.signing_key)
 
     def check_output(self, *, answered: bool) -> None:
         """Refuse an output that could not be written, before anything is debited.
@@ -152,6 +184,11 @@ def _is_there(path: Path) -> bool:
     except FileNotFoundError:
         return False
     return True
+
+
+def _matching(item: str) -> list[str]:
+    """Return what a pattern matches, if only nothing yet; a plain path is returned as it is."""
+    return glob.glob(item) if glob.has_magic(item) else [item]  # noqa: PTH207 -- absolute patterns
 
 
 def _purchases(read: _ConfigFile, sourced: Callable[[str | list[str]], Any]) -> Purchases:

@@ -7,7 +7,7 @@ before the answer that it paid for. There are no refunds; the same request has o
 import json
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -60,8 +60,15 @@ class Ledger:
         self._path = path
         with chain.connected(self._path) as connection:
             genesis = chain.checked(connection)
-        self.measure: str = genesis["measure"]
-        self.cap = Decimal(genesis["cap"])
+        try:
+            content = json.loads(genesis)
+            loss = PrivacyLoss(
+                **{content["measure"]: exact_decimal(content["cap"], content["measure"])}
+            )
+        except (ValueError, TypeError, KeyError, InquiryError):
+            raise chain.corrupt() from None
+        self.measure: str = loss.measure
+        self.cap = loss.value
 
     @property
     def path(self) -> Path:
@@ -114,7 +121,7 @@ class Ledger:
         cls,
         path: str | Path,
         *,
-        releases: Iterable[Release] = (),
+        releases: Sequence[Release] = (),
         witness: tuple[int, str] | None = None,
     ) -> Self:
         """Open an existing ledger and verify its whole chain.
@@ -133,6 +140,14 @@ class Ledger:
                 f"there is no ledger {Path(path).name!a}; a ledger is created once, by "
                 "Ledger.create or `dpnotice ledger FILE --create`",
                 code="LEDGER_MISSING",
+            )
+        if not isinstance(releases, (list, tuple)) or not all(
+            isinstance(release, Release) for release in releases
+        ):
+            raise LedgerError(
+                "releases is a list of those that were answered from this ledger, as Release.load "
+                "gives them",
+                code="ARGUMENT",
             )
         ledger = cls(Path(path))
         named = [(release.ledger_sequence, release.ledger_head) for release in releases]
@@ -202,6 +217,7 @@ class Ledger:
                 attempt was debited already; ``LEDGER_BUSY``; ``LEDGER_WRITE``.
         """
         with chain.connected(self._path) as connection, chain.writing(connection):
+            chain.checked(connection)  # what was damaged since it was opened pays for nothing
             self._affordable(connection, inquiry, retailer)
             taken = "SELECT 1 FROM entry WHERE kind = 'debit' AND request = ? AND attempt = ?"
             if connection.execute(taken, (request, attempt)).fetchone():

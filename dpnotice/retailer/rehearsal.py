@@ -4,6 +4,7 @@ In: what `answer` takes. Out: a `Rehearsal`, nothing of which hangs on the data:
 their types, the query, the noise and the cost.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +19,7 @@ from dpnotice.retailer.edge import guarded
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Opened, Purchases
 from dpnotice.retailer.sql import DIALECTS, counting_sql, coverage_sql
+from dpnotice.zcdp import DELTA, quieter, total_variance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,10 +67,21 @@ class Rehearsal:
                 "spent": self.spent,
                 "cap": self.cap,
                 "state": self.state,
+                "quieter": self._quieter(),
                 "counting": self.counting_sql,
                 "coverage": self.coverage_sql,
             }
         )
+
+    def _quieter(self) -> dict[str, Any] | None:
+        """Tell of the other noise law, where these tables would have less noise under it."""
+        loss, weights = self.inquiry.loss, [table.weight for table in self.inquiry.specs]
+        if loss.epsilon is None:
+            return None
+        other, _ = quieter(loss.epsilon, DELTA, weights)
+        ratio = math.sqrt(total_variance(other, weights) / total_variance(loss, weights))
+        told = {"rho": other.rho, "epsilon": loss.epsilon, "delta": DELTA, "ratio": ratio}
+        return told if ratio < 1 else None
 
     def _table(self, of: tuple[str, ...]) -> dict[str, Any]:
         noise = self.noise[of]

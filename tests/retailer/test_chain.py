@@ -44,7 +44,7 @@ def opened(path: Path) -> dict[str, str]:
 def test_an_intact_chain_gives_its_first_entry(path: Path) -> None:
     appended(path, "debit", **DEBIT)
     appended(path, "artifact", **ANSWER)
-    assert opened(path) == {"cap": "1"}
+    assert opened(path) == b'{"cap": "1"}'
 
 
 def test_entries_are_numbered_in_order(path: Path) -> None:

@@ -15,6 +15,11 @@ Tree = dict[str, Any]
 MAGIC = b"dpnotice release 1\n"
 LEVELS = {"state": ["CA", "NY", "unknown"], "contact": ["e-mail", "päckchen", "none", "unknown"]}
 PRODUCTS = ["shampoo", "tonic"]
+CAVEATS = [
+    "Every count carries random noise of the stated law, and may be negative.",
+    "Purchases that name no buyer are not counted.",
+    "Somebody who bought at several retailers is counted by each, and loses at most the sum.",
+]
 TABLES = {
     (): ("1", "4.0", [1204]),
     ("state",): ("1", "4.0", [803, 399, -7]),
@@ -63,6 +68,8 @@ def header() -> Tree:
         "format": 1,
         "retailer": "sephora",
         "inquiry": inquiry(),
+        "ids": "as_is",
+        "caveats": list(CAVEATS),
         "neighbours": "add or remove one buyer",
         "attempt": 0,
         "date": "2026-01-31",
