@@ -18,18 +18,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from dpnotice.errors import ReleaseError
-from dpnotice.inquiry import MAX_HEADER, MAX_JSON_CELLS
+from dpnotice.inquiry import MAX_HEADER, MAX_JSON_CELLS, MAX_LEVELS
 from dpnotice.signature import Signature
 
 MAGIC: Final = b"dpnotice release 1\n"
 MAX_FILE: Final = 96 * 2**20
 MAX_DEPTH: Final = 8
 MAX_NODES: Final = 2**13
-"""Objects and lists in a header; 1,000 tables need about six thousand."""
+"""Objects, and lists, in a header; 1,000 tables need some five thousand of each."""
 MAX_INTEGERS: Final = MAX_JSON_CELLS + MAX_NODES
+MAX_STRINGS: Final = MAX_LEVELS + 2**16
 _INTEGER_TEXT: Final = 17
 """Characters of the longest count, -2^53."""
 _DIGEST_LINE: Final = len(b"sha256 \n") + 64
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+"""A JSON string, or what is left of one: every quote is passed once, whatever the bytes are."""
 _SIGNATURE: Final = re.compile(rb"ed25519 ([A-Za-z0-9+/]{43}=) ([A-Za-z0-9+/]{86}==)\n")
 _SIGNATURE_LINE: Final = len(b"ed25519  \n") + 44 + 88
 
@@ -186,6 +189,7 @@ def _parts(body: memoryview) -> tuple[bytes, memoryview]:
 
 def _parse(text: bytes) -> Any:
     """Parse canonical JSON strictly: no floats, no repeated keys, bounded depth, same bytes."""
+    _check_width(text)
     integers, objects = count(), count()
     try:
         tree = json.loads(
@@ -234,7 +238,16 @@ def _unique(pairs: list[tuple[str, Any]], before: int) -> dict[str, Any]:
 
 
 def _too_many() -> ReleaseError:
-    return ReleaseError("the header has more objects and lists than any release", code="NODES")
+    return ReleaseError("the header has more parts than any release has", code="NODES")
+
+
+def _check_width(text: bytes) -> None:
+    """Refuse before parsing what would take more time and memory than any release."""
+    if text.count(b'"') - text.count(b'\\"') > 2 * MAX_STRINGS:
+        raise _too_many()
+    # Brackets may stand inside the texts of levels: look closer only where there are many.
+    if text.count(b"[") > MAX_NODES and _STRING.sub(b"", text).count(b"[") > MAX_NODES:
+        raise _too_many()
 
 
 def _check_shape(tree: Any) -> None:

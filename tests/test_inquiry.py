@@ -293,11 +293,6 @@ def test_a_weight_is_positive_decimal_text(weight: str) -> None:
     assert "a table's weight must be decimal text above 0" in message
 
 
-def long_axis(levels: int) -> dict[str, Any]:
-    axes = {"zip": [str(number) for number in range(levels)]}
-    return {"axes": axes, "tables": [{"of": ["zip"]}], "quoted": []}
-
-
 def test_a_million_cells_may_be_released() -> None:
     thousand = [str(number) for number in range(999)]
     crossed = {"axes": {"zip": thousand, "age": thousand}, "tables": [{"of": ["zip", "age"]}]}
