@@ -207,7 +207,8 @@ class Noise:
             return 3 + 1 / self.variance
         if self.scale >= SMOOTH_GAUSSIAN:
             return 0.0
-        return self._gaussian_moment(4) / self.variance**2 - 3
+        # Below a scale of about 0.03 the law is the point 0, as far as a float can tell.
+        return self._gaussian_moment(4) / self.variance**2 - 3 if self.variance else 0.0
 
     def _gaussian_moment(self, power: int) -> float:
         """Sum z^power P(z) of the discrete Gaussian over +-20 scales."""
@@ -237,7 +238,7 @@ class Noise:
             spare = math.log1p(math.exp(-1 / self.scale)) + math.log((1 - level) / 2)
             return max(0, math.ceil(-spare * self.scale - 1 - 1e-9))
         if self.scale > WIDE_GAUSSIAN:  # the lattice no longer shows: the normal quantile, upwards
-            return math.ceil(self.scale * NormalDist().inv_cdf((1 + level) / 2))
+            return math.ceil(-self.scale * NormalDist().inv_cdf((1 - level) / 2))
         masses = [math.exp(-z * z / (2 * self.scale**2)) for z in range(self._far)]
         missing, tail, k = (1 - level) * (2 * sum(masses) - masses[0]), 0.0, self._far
         while k and 2 * (tail + masses[k - 1]) <= missing:

@@ -10,7 +10,7 @@ from decimal import ROUND_DOWN, Context, Decimal
 from typing import Final
 
 from dpnotice.errors import InquiryError
-from dpnotice.privacy import Noise, NoiseLaw, PrivacyLoss, check_fraction, exact_decimal
+from dpnotice.privacy import MAX_SCALE, Noise, NoiseLaw, PrivacyLoss, check_fraction, exact_decimal
 
 DELTA: Final = Decimal("0.000001")
 """Delta at which a rho is told as an epsilon, where nobody agreed on another."""
@@ -116,6 +116,8 @@ def total_variance(loss: PrivacyLoss, weights: Sequence[Decimal]) -> float:
         law, scales = NoiseLaw.DISCRETE_LAPLACE, [float(1 / share) for share in shares]
     else:
         law, scales = NoiseLaw.DISCRETE_GAUSSIAN, [math.sqrt(1 / (2 * share)) for share in shares]
+    if max(scales) > MAX_SCALE:
+        return math.inf  # no noise that a table can carry
     return math.fsum(Noise(law=law, scale=scale).variance for scale in scales)
 
 

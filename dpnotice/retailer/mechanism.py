@@ -24,6 +24,9 @@ from dpnotice.retailer.confidential import ConfidentialCounts
 
 dp.enable_features("contrib")
 VERSIONS: Final = {"opendp": version("opendp")}
+_VECTORS: Final = dp.vector_domain(dp.atom_domain(T="i64"))
+_L1: Final = dp.l1_distance(T="i64")
+_L2: Final = dp.l2_distance(T="i64")
 _MOST_STEPS: Final = 64
 _THREADS: Final = os.cpu_count() or 1
 """OpenDP lets go of the interpreter while it draws."""
@@ -143,10 +146,9 @@ def _measurement(law: NoiseLaw, scale: float) -> Any:
     """Build OpenDP's integer mechanism for vectors under add/remove of one buyer per table."""
     if not (math.isfinite(scale) and scale > 0):  # opendp accepts 0 and would return exact counts
         raise PurchasesError("NOISE_CHECK")
-    domain = dp.vector_domain(dp.atom_domain(T="i64"))
     if law == NoiseLaw.DISCRETE_LAPLACE:
-        return dp.m.make_laplace(domain, dp.l1_distance(T="i64"), scale=scale)
-    return dp.m.make_gaussian(domain, dp.l2_distance(T="i64"), scale=scale)
+        return dp.m.make_laplace(_VECTORS, _L1, scale=scale)
+    return dp.m.make_gaussian(_VECTORS, _L2, scale=scale)
 
 
 def _loss(measurement: Any) -> Fraction:
