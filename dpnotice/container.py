@@ -67,26 +67,35 @@ def write_once(path: Path, data: bytes) -> None:
     """Write through a private temporary file and a hard link, which never overwrites."""
     temporary = None
     try:
-        if path.is_file() and path.read_bytes() == data:
-            return
-        handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(temporary, path)
-        _sync_folder(path.parent)
-    except FileExistsError:
-        raise ReleaseError(
-            f"{path.name!a} exists and is not this release; choose another name",
-            code="OUTPUT_EXISTS",
-        ) from None
+        if not _holds(path, data):
+            handle, temporary = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=path.parent)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            _link(Path(temporary), path, data)
+        _sync_folder(path.parent)  # also of a file that a crash left before it was synced
     except (OSError, ValueError) as refusal:
         words = getattr(refusal, "strerror", refusal)
         raise ReleaseError(f"cannot write {path.name!a}: {words}", code="FILE") from None
     finally:
         if temporary is not None:
             Path(temporary).unlink()
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
+
+
+def _link(temporary: Path, path: Path, data: bytes) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        if not _holds(path, data):  # another process may have saved the same release
+            raise ReleaseError(
+                f"{path.name!a} exists and is not this release; choose another name",
+                code="OUTPUT_EXISTS",
+            ) from None
 
 
 def _sync_folder(folder: Path) -> None:

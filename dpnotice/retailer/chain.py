@@ -17,6 +17,11 @@ from dpnotice.errors import LedgerError
 
 _TAG: Final = b"dpnotice ledger 1\0"
 _BUSY_MS: Final = 10_000
+_NO_ACCESS: Final = (
+    *("SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR", "SQLITE_NOMEM", "SQLITE_PERM"),
+    "SQLITE_READONLY",
+)
+"""What SQLite says where the file cannot be reached or written, whatever is in it."""
 
 SCHEMA: Final = (
     """CREATE TABLE entry(
@@ -153,10 +158,10 @@ def _named(refusal: sqlite3.Error | UnicodeError) -> LedgerError:
     name = getattr(refusal, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LedgerError("another process holds the ledger; try again", code="LEDGER_BUSY")
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return corrupt()
     if name.startswith("SQLITE_CONSTRAINT"):
         return LedgerError("the entry does not fit the chain; nothing written", code="LEDGER_ORDER")
+    if not name.startswith(_NO_ACCESS) and not isinstance(refusal, UnicodeEncodeError):
+        return corrupt()  # no database, another schema, or texts that are none any more
     return LedgerError(
         "the ledger cannot be read or written (a full disk, or no right to write it and in its "
         "folder); nothing leaves",

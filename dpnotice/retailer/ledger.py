@@ -11,13 +11,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from dpnotice.errors import InquiryError, LedgerError
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import NANO, PrivacyLoss, exact_decimal
 from dpnotice.release import Release
 from dpnotice.retailer import chain
+
+_NONCE: Final = 16
+"""Random bytes of a debit: without them the same request, answered from a ledger and from a copy of
+it, would name the same head, and the copy would go unseen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +202,8 @@ class Ledger:
             row = connection.execute(query, (request,)).fetchone()
         if row is None:
             return 0, "new", b""
-        return row[0], "open" if row[1] == "debit" else row[1], bytes(row[2])
+        attempt, kind, body = row
+        return (attempt, "open", b"") if kind == "debit" else (attempt, kind, bytes(body))
 
     def check_affordable(self, inquiry: Inquiry, retailer: str) -> None:
         """Refuse early what :meth:`debit` would refuse; debits nothing.
@@ -229,7 +234,7 @@ class Ledger:
                 request=request,
                 attempt=attempt,
                 cost=inquiry.loss.nano,
-                body=b"",
+                body=os.urandom(_NONCE),
             )
         return Debit(request=request, attempt=attempt, sequence=sequence, head=head.hex())
 

@@ -1,333 +1,197 @@
-"""A retailer's process is killed at every step: budget may be lost, a second draw never happens."""
+"""A retailer's process is killed at every step: budget may be lost, a second draw never happens.
 
-import json
-import subprocess
-import sys
-from collections.abc import Iterator
+The full campaign, thousands of kills, is benchmarks/crashes.py.
+"""
+
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-LAB = r'''
-import json, os, random, signal, sqlite3, sys, threading, time
-from contextlib import closing
-from datetime import date
-from pathlib import Path
+from made.crash_lab import MIX, RANDOM, Episode, Seen
+from made.crash_points import (
+    BEFORE_DEBIT,
+    BUDGET_LOST,
+    FAULTS,
+    POINTS,
+    SEEN_BY,
+    STORED,
+    TEMPORARY,
+    Fault,
+    chain,
+)
+from made.crashes import played, side_by_side
 
-import duckdb, ibis, pandas, pyarrow as pa
-
-from dpnotice import container
-from dpnotice.errors import DpnoticeError
-from dpnotice.inquiry import Inquiry
-from dpnotice.retailer import counting, chain as books, mechanism
-from dpnotice.retailer.answer import STEPS, answer, request_id
-from dpnotice.retailer.ledger import Ledger
-from dpnotice.retailer.purchases import Opened, Purchases
-
-SALES = dict(id=["a", "b"], sku=["p", "p"], day=[date(2020, 3, 1)] * 2, st=["CA", "NY"])
-
-
-def inquiry(number=0):
-    return Inquiry.from_dict({
-        "format": 1, "name": "matter", "title": "t", "timezone": "UTC",
-        "period": ["2020-01-01", f"202{1 + number}-01-01"], "products": ["p"],
-        "axes": {"state": ["CA", "NY"]}, "tables": [{"of": []}, {"of": ["state"]}],
-        "privacy": {"epsilon": "1"},
-    })
-
-
-def warm_up():
-    """Import what every child needs, without starting an engine's threads before a fork."""
-    kinds = dict(id="string", sku="string", day="date", st="string")
-    sales = Purchases(None, buyer="id", product="sku", date="day", axes={"state": "st"})
-    ibis.duckdb
-    tables = Opened(ibis.table(kinds, name="s"), None, None)
-    ibis.to_sql(counting.cells(inquiry(), sales, tables), dialect="duckdb")
-
-
-def note(folder, what):
-    handle = os.open(folder / "notes", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.write(handle, what.encode() + b"\n")
-    os.close(handle)
-
-
-def die(*_):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def around(owner, name, before=None, after=None, when=lambda *a, **k: True):
-    plain = getattr(owner, name)
-    def patched(*args, **kwargs):
-        if before and when(*args, **kwargs):
-            before()
-        result = plain(*args, **kwargs)
-        if after and when(*args, **kwargs):
-            after()
-        return result
-    setattr(owner, name, patched)
-
-
-def plant(point):
-    kind = lambda wanted: lambda _c, k, **_f: k == wanted
-    if point == "debit inserted":
-        around(books, "append", after=die, when=kind("debit"))
-    elif point == "debited":
-        around(Ledger, "debit", after=die)
-    elif point == "drawn":
-        around(mechanism, "draw", after=die)
-    elif point == "artifact inserted":
-        around(books, "append", after=die, when=kind("artifact"))
-    elif point == "stored":
-        around(Ledger, "store", after=die)
-    elif point == "temp synced":
-        around(container.os, "link", before=die)
-    elif point == "linked":
-        around(container.os, "link", after=die)
-    elif point.startswith("after "):
-        delay = float(point.split()[1])
-        threading.Thread(target=lambda: (time.sleep(delay), die()), daemon=True).start()
-
-
-def child(folder, point, number=0, pause=None):
-    ledger = Ledger.open(folder / "x.ledger")
-    around(mechanism, "draw", before=lambda: note(folder, "draw"))
-    plant(point)
-
-    def progress(step):
-        if step == point:
-            die()
-        while pause and step == "debit" and not pause.exists():
-            time.sleep(0.002)
-        if pause and step == "count":
-            note(folder, "ready")
-
-    sales = Purchases(pa.table(SALES), buyer="id", product="sku", date="day", axes={"state": "st"})
-    try:
-        release = answer(inquiry(number), sales, retailer="shop", ledger=ledger, progress=progress)
-        release.save(folder / f"{number}.release")
-        note(folder, "answered " + release.to_bytes()[-65:-1].decode())
-    except DpnoticeError as refusal:
-        note(folder, "refused " + refusal.code)
-
-
-def start(*arguments):
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        child(*arguments)
-    finally:
-        os._exit(0)
-
-
-def run(*arguments):
-    return os.waitstatus_to_exitcode(os.waitpid(start(*arguments), 0)[1])
-
-
-def notes(folder):
-    path = folder / "notes"
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def books_of(folder):
-    ledger = Ledger.open(folder / "x.ledger")
-    with closing(sqlite3.connect(folder / "x.ledger")) as connection:
-        rows = connection.execute("SELECT kind FROM entry ORDER BY seq").fetchall()
-    return [kind for (kind,) in rows], str(ledger.remaining(inquiry(), "shop"))
-
-
-def fresh(name, cap="3"):
-    folder = Path(sys.argv[1]) / name.replace(" ", "_")
-    folder.mkdir()
-    Ledger.create(folder / "x.ledger", epsilon_cap=cap)
-    return folder
-
-
-def crash(point):
-    folder = fresh(point)
-    status = run(folder, point)
-    first = books_of(folder)[0], (folder / "0.release").exists()
-    again = [run(folder, ""), run(folder, "")]
-    kinds, left = books_of(folder)
-    temps = [p.name for p in folder.iterdir() if p.suffix == ".tmp"]
-    return dict(status=status, first=first, again=again, kinds=kinds, left=left,
-                notes=notes(folder), temps=temps)
-
-
-def late(point):
-    """The debit of a stopped process is declared lost; then it wakes up and wants to store."""
-    folder = fresh(point, cap="3")
-    pid = os.fork()
-    if not pid:
-        around(Ledger, "store", before=lambda: os.kill(os.getpid(), signal.SIGSTOP))
-        try:
-            child(folder, "")
-        finally:
-            os._exit(0)
-    os.waitpid(pid, os.WUNTRACED)
-    Ledger.open(folder / "x.ledger").declare_lost(request_id(inquiry(), "shop", "as_is"))
-    os.kill(pid, signal.SIGCONT)
-    os.waitpid(pid, 0)
-    return dict(kinds=books_of(folder)[0], notes=notes(folder),
-                output=(folder / "0.release").exists())
-
-
-def race(name, numbers, cap):
-    folder = fresh(name, cap=cap)
-    gate = folder / "gate"
-    pids = [start(folder, "", number, gate) for number in numbers]
-    end = time.time() + 20
-    while notes(folder).count("ready") < len(pids) and time.time() < end:
-        time.sleep(0.002)
-    gate.touch()
-    for pid in pids:
-        os.waitpid(pid, 0)
-    kinds, left = books_of(folder)
-    return dict(kinds=kinds, left=left, notes=notes(folder))
-
-
-warm_up()
-POINTS = [*STEPS, "debit inserted", "debited", "drawn", "artifact inserted", "stored",
-          "temp synced", "linked"]
-result = {point: crash(point) for point in POINTS}
-delays = [f"after {random.uniform(0, 0.25):.4f}" for _ in range(6)]
-result |= {delay: crash(delay) for delay in delays}
-result["late"] = late("late")
-result["race for the last budget"] = race("last", [0, 1], "1")
-result["eight for three"] = race("eight", range(8), "3")
-result["race for one request"] = race("same", [0, 0, 0, 0], "3")
-print(json.dumps(result))
-'''
-
-BEFORE_DEBIT = ["look up", "count", "debit", "debit inserted"]
-BUDGET_LOST = ["draw", "debited", "drawn", "store", "artifact inserted"]
-STORED = ["stored", "temp synced", "linked"]
-Lab = dict[str, dict[str, Any]]
+REPEATS = 3
+CROWDS = 2
+KILLS = 30
+Played = list[tuple[Episode, Seen]]
+EPISODES = [
+    *(Episode(point=point, whole=i == 0) for point in POINTS for i in range(REPEATS)),
+    *(Episode(point=RANDOM, whole=bool(i % 2)) for i in range(KILLS)),
+    *(Episode(what="together", numbers=MIX, point=at) for at in POINTS for _ in range(CROWDS)),
+    *(Episode(what="together", numbers=MIX, point=RANDOM) for _ in range(KILLS // 6)),
+    Episode(what="together", numbers=MIX, point=RANDOM, whole=True),
+]
+LATE = Episode(what="late")
+LATE_AGAIN = Episode(what="late", amount=1)
+TWO_FOR_ONE = Episode(what="race", numbers=(0, 1), cap="1", whole=True)
+EIGHT_FOR_THREE = Episode(what="race", numbers=tuple(range(8)), whole=True)
+FOUR_ALIKE = Episode(what="race", numbers=(0,) * 4, whole=True)
+RERUNS = Episode(what="rerun", numbers=(0,) * 8, amount=32)
+SINGLE = [LATE, LATE_AGAIN, TWO_FOR_ONE, EIGHT_FOR_THREE, FOUR_ALIKE, RERUNS]
+FAULTY = [
+    *(Episode(fault=fault, point=at) for fault, at, _ in SEEN_BY for _ in range(REPEATS)),
+    Episode(what="race", numbers=tuple(range(8)), fault="cap not checked with the debit"),
+]
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    episodes = EPISODES + SINGLE
     folder = tmp_path_factory.mktemp("crashes")
-    command = [sys.executable, "-W", "ignore", "-c", LAB, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    found: Lab = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return side_by_side(episodes, folder)
 
 
-def crashes(lab: Lab) -> Iterator[tuple[str, dict[str, Any]]]:
-    return ((point, seen) for point, seen in lab.items() if "first" in seen)
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Played:
+    return side_by_side(FAULTY, tmp_path_factory.mktemp("faulty"))
 
 
-@pytest.mark.parametrize("point", [*BEFORE_DEBIT, *BUDGET_LOST, *STORED])
-def test_the_kill_is_real(lab: Lab, point: str) -> None:
-    assert lab[point]["status"] == -9
+def alone(lab: Played, point: str) -> list[Seen]:
+    return [seen for episode, seen in lab if (episode.what, episode.point) == ("alone", point)]
 
 
+def single(lab: Played, wanted: Episode) -> Seen:
+    return next(seen for episode, seen in lab if episode == wanted)
+
+
+def first_words(notes: Iterable[str]) -> list[str]:
+    """How runs ended: without the request's number, and without the digest of an answer."""
+    ends = (note.split() for note in notes)
+    return [end[2] if end[0] == "refused" else end[0] for end in ends]
+
+
+# --- all episodes --------------------------------------------------------------------------
+def test_no_invariant_is_broken_whatever_the_moment_of_the_kill(lab: Played) -> None:
+    """No overspending, second draw, unpaid output or second answer; every further run ends."""
+    assert [(episode, seen.broken) for episode, seen in lab if seen.broken] == []
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_the_kill_is_real(lab: Played, point: str) -> None:
+    assert [seen.killed for seen in alone(lab, point)] == [1] * REPEATS
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_the_kill_is_real_among_eight_processes(lab: Played, point: str) -> None:
+    """At least one is doomed; at a late point another may have taken the budget."""
+    all_seen = [seen for at, seen in lab if (at.what, at.point) == ("together", point)]
+    assert len(all_seen) == CROWDS
+    assert point not in BEFORE_DEBIT[:-1] or all(seen.killed for seen in all_seen)
+
+
+def test_most_random_kills_meet_a_process_at_work(lab: Played) -> None:
+    """Were even half of them too late, 25 of 30 would be so with a chance of 2e-4."""
+    assert sum(seen.killed for seen in alone(lab, RANDOM)) > KILLS / 6
+
+
+# --- one process ---------------------------------------------------------------------------
 @pytest.mark.parametrize("point", BEFORE_DEBIT)
-def test_a_kill_before_the_debit_costs_nothing(lab: Lab, point: str) -> None:
-    seen = lab[point]
-    assert seen["first"] == [["genesis"], False]
-    assert (seen["kinds"], seen["left"]) == (["genesis", "debit", "artifact"], "2")
+def test_a_kill_before_the_debit_costs_nothing(lab: Played, point: str) -> None:
+    for seen in alone(lab, point):
+        assert (seen.first, seen.outputs) == (["genesis"], [])
+        assert (seen.kinds, seen.left) == (["genesis", "debit", "artifact"], "2")
+        assert first_words(seen.notes) == ["answered"] * 2
 
 
 @pytest.mark.parametrize("point", BUDGET_LOST)
-def test_a_kill_after_the_debit_loses_budget_and_draws_no_more(lab: Lab, point: str) -> None:
-    seen = lab[point]
-    assert seen["first"] == [["genesis", "debit"], False]
-    assert (seen["kinds"], seen["left"]) == (["genesis", "debit"], "2")
-    assert [note for note in seen["notes"] if note != "draw"] == ["refused BUDGET_OPEN"] * 2
+def test_a_kill_after_the_debit_loses_budget_and_draws_no_more(lab: Played, point: str) -> None:
+    for seen in alone(lab, point):
+        assert (seen.first, seen.outputs) == (["genesis", "debit"], [])
+        assert (seen.kinds, seen.left) == (["genesis", "debit"], "2")
+        assert first_words(seen.notes) == ["BUDGET_OPEN"] * 2
+        assert seen.draws == (point not in {"debited", "before draw"})
 
 
 @pytest.mark.parametrize("point", STORED)
-def test_a_kill_after_the_answer_is_stored_gives_the_same_bytes(lab: Lab, point: str) -> None:
-    seen = lab[point]
-    answers = [note for note in seen["notes"] if note != "draw"]
-    assert len(answers) == 2
-    assert len(set(answers)) == 1
-    assert answers[0].startswith("answered ")
-    assert seen["kinds"] == ["genesis", "debit", "artifact"]
+def test_a_kill_after_the_answer_is_stored_gives_the_same_bytes(lab: Played, point: str) -> None:
+    for seen in alone(lab, point):
+        assert first_words(seen.notes) == ["answered"] * 2
+        assert len(set(seen.notes)) == 1
+        assert seen.kinds == ["genesis", "debit", "artifact"]
+        assert seen.draws == 1
 
 
-def test_no_debit_is_drawn_twice(lab: Lab) -> None:
-    drawn = {p: (s["notes"].count("draw"), s["kinds"].count("debit")) for p, s in lab.items()}
-    assert {p: pair for p, pair in drawn.items() if pair[0] > pair[1]} == {}
+@pytest.mark.parametrize("point", POINTS)
+def test_an_output_stands_from_its_link_on(lab: Played, point: str) -> None:
+    outputs = ["0-0.release"] * (point in {"linked", "folder_synced"})
+    assert [seen.outputs for seen in alone(lab, point)] == [outputs] * REPEATS
 
 
-def test_no_output_stands_without_its_debit(lab: Lab) -> None:
-    wrong = [p for p, s in crashes(lab) if s["first"][1] and "artifact" not in s["first"][0]]
-    assert wrong == []
+@pytest.mark.parametrize("point", POINTS)
+def test_only_a_crash_while_saving_leaves_a_temporary_file(lab: Played, point: str) -> None:
+    """It is private and holds nothing but the answer: one of the invariants of every episode."""
+    counts = [len(seen.temporary) for seen in alone(lab, point)]
+    assert counts == [int(point in TEMPORARY)] * REPEATS
 
 
-def test_every_answer_after_a_crash_has_the_same_bytes(lab: Lab) -> None:
-    answers = {p: {n for n in s["notes"] if n.startswith("answered")} for p, s in crashes(lab)}
-    assert {p: found for p, found in answers.items() if len(found) > 1} == {}
+# --- a process that wakes up, and races ----------------------------------------------------
+def test_an_answer_that_wakes_after_its_debit_was_declared_lost_is_discarded(lab: Played) -> None:
+    seen = single(lab, LATE)
+    assert seen.kinds == ["genesis", "debit", "lost"]
+    assert (seen.draws, first_words(seen.own), seen.outputs) == (1, ["LEDGER_ORDER"], [])
 
 
-def test_a_request_is_debited_at_most_once_whatever_the_moment_of_the_kill(lab: Lab) -> None:
-    assert {p: s["kinds"] for p, s in crashes(lab) if s["kinds"].count("debit") > 1} == {}
+def test_an_answer_that_wakes_after_a_further_attempt_is_discarded(lab: Played) -> None:
+    seen = single(lab, LATE_AGAIN)
+    assert (seen.kinds, seen.left) == (["genesis", "debit", "lost", "debit", "artifact"], "1")
+    assert (seen.draws, first_words(seen.own), seen.outputs) == (2, ["LEDGER_ORDER"], [])
 
 
-def test_a_second_run_after_a_crash_always_ends_by_itself(lab: Lab) -> None:
-    assert {p: s["again"] for p, s in crashes(lab) if s["again"] != [0, 0]} == {}
+def test_two_processes_racing_for_the_last_budget_make_one_debit(lab: Played) -> None:
+    seen = single(lab, TWO_FOR_ONE)
+    assert (seen.kinds, seen.left) == (["genesis", "debit", "artifact"], "0")
+    assert sorted(first_words(seen.own)) == ["BUDGET_EXCEEDED", "answered"]
 
 
-def test_an_answer_that_wakes_after_its_debit_was_declared_lost_is_discarded(lab: Lab) -> None:
-    seen = lab["late"]
-    assert seen["kinds"] == ["genesis", "debit", "lost"]
-    assert seen["notes"] == ["draw", "refused LEDGER_ORDER"]
-    assert not seen["output"]
+def test_eight_processes_racing_for_three_debits_make_three(lab: Played) -> None:
+    seen = single(lab, EIGHT_FOR_THREE)
+    assert (seen.kinds.count("debit"), seen.left, seen.draws) == (3, "0", 3)
+    assert sorted(first_words(seen.own)) == ["BUDGET_EXCEEDED"] * 5 + ["answered"] * 3
 
 
-def test_two_processes_racing_for_the_last_budget_make_one_debit(lab: Lab) -> None:
-    seen = lab["race for the last budget"]
-    assert (seen["kinds"], seen["left"]) == (["genesis", "debit", "artifact"], "0")
-    assert seen["notes"].count("refused BUDGET_EXCEEDED") == 1
+def test_four_processes_with_one_request_draw_once(lab: Played) -> None:
+    seen = single(lab, FOUR_ALIKE)
+    assert (seen.kinds, seen.left) == (["genesis", "debit", "artifact"], "2")
+    assert seen.draws == 1
 
 
-def test_eight_processes_racing_for_three_debits_make_three(lab: Lab) -> None:
-    seen = lab["eight for three"]
-    assert (seen["kinds"].count("debit"), seen["left"]) == (3, "0")
-    assert (seen["notes"].count("draw"), seen["notes"].count("refused BUDGET_EXCEEDED")) == (3, 5)
+def test_reruns_in_eight_processes_give_one_answer_for_one_debit(lab: Played) -> None:
+    seen = single(lab, RERUNS)
+    assert (seen.kinds, seen.left) == (["genesis", "debit", "artifact"], "2")
+    assert seen.draws == 1
 
 
-def test_four_processes_with_one_request_draw_once(lab: Lab) -> None:
-    seen = lab["race for one request"]
-    assert (seen["kinds"], seen["left"]) == (["genesis", "debit", "artifact"], "2")
-    assert seen["notes"].count("draw") == 1
+# --- planted faults ------------------------------------------------------------------------
+@pytest.mark.parametrize(("fault", "point", "invariant"), SEEN_BY)
+def test_a_planted_fault_is_seen_every_time(
+    faulty: Played, fault: str, point: str, invariant: str
+) -> None:
+    all_seen = [seen for at, seen in faulty if (at.fault, at.point) == (fault, point)]
+    assert [invariant in seen.broken for seen in all_seen] == [True] * REPEATS
 
 
-def test_a_crash_while_saving_leaves_no_file_behind_for_good(lab: Lab) -> None:
-    """A killed save may leave its temporary file; it is private, and holds only the answer."""
-    # A kill within `save` itself, named or by the clock, may leave the temporary file of a release.
-    unsaved = [(p, s) for p, s in crashes(lab) if p not in STORED and not p.startswith("after ")]
-    assert {p: s["temps"] for p, s in unsaved if s["temps"]} == {}
+def test_a_cap_checked_before_the_debit_only_would_be_overspent(faulty: Played) -> None:
+    assert "overspent" in single(faulty, FAULTY[-1]).broken
 
 
-def unsafe(path: Path) -> str:
-    """The lab with debit and draw exchanged: a planted fault."""
-    answer = path / "dpnotice" / "retailer" / "answer.py"
-    text = answer.read_text()
-    debit = next(line for line in text.splitlines() if "ledger.debit(" in line)
-    draw = next(line for line in text.splitlines() if "mechanism.draw(" in line)
-    return text.replace(debit, "@").replace(draw, debit).replace("@", draw)
+def test_a_point_that_does_not_exist_is_no_quiet_success(tmp_path: Path) -> None:
+    (seen,) = played([Episode(point="elsewhere")], tmp_path)
+    assert seen.broken == ["a run failed"]
 
 
-def test_a_draw_before_its_debit_would_be_noticed(tmp_path: Path) -> None:
-    """The planted fault: killed after such a draw, the next run draws again."""
-    fault = (
-        "import pathlib, sys, dpnotice.retailer.answer as a\n"
-        "exec(compile(pathlib.Path(sys.argv[2]).read_text(), a.__file__, 'exec'), a.__dict__)\n"
-    )
-    (tmp_path / "unsafe.py").write_text(unsafe(Path(__file__).parents[2]))
-    lines = LAB.replace("POINTS = [", 'POINTS = ["drawn"]; [', 1).splitlines()
-    last = lines.index("result = {point: crash(point) for point in POINTS}")
-    code = fault + "\n".join([*lines[: last + 1], "print(json.dumps(result))"])
-    (tmp_path / "lab").mkdir()
-    command = [sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "lab")]
-    command.append(str(tmp_path / "unsafe.py"))
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)["drawn"]
-    assert seen["notes"].count("draw") > seen["kinds"].count("debit")
+def test_a_fault_whose_words_are_gone_is_refused() -> None:
+    assert all(fault.words for fault in FAULTS.values())
+    with pytest.raises(ValueError, match="no longer in"):
+        Fault(chain, (("words that are not there", ""),), ()).plant()
