@@ -85,8 +85,8 @@ class Axis:
                 f"an axis name is a lower-case word that is no result column, got {self.name!r}; "
                 f"rename it (reserved: {', '.join(sorted(RESERVED))})"
             )
-        _check_levels(len(self.levels))
         known = [level for level in self.levels if level != UNKNOWN]
+        _check_levels(len(known) + 1)
         bad = [level for level in known if not _is_level(level)]
         if bad or not known or len(set(known)) < len(known):
             raise InquiryError(
@@ -160,6 +160,7 @@ class Inquiry:
                 f"with a letter or digit, got {self.name!r}; rename it",
                 code="BAD_NAME",
             )
+        _check_levels(sum(map(len, self.axes.values())))
         _one_line(self.title)
         object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
         object.__setattr__(self, "specs", self._canonical_tables())

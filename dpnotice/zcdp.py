@@ -67,7 +67,7 @@ def rho_within(epsilon: Decimal, delta: Decimal) -> PrivacyLoss:
     Decimal('0.02435')
     """
     low, high = 0.0, float(epsilon)
-    while high - low > high * 2.0**-40:
+    while high - low > high * 2.0**-40 and high > float(_NANO):
         middle = (low + high) / 2
         fits = epsilon_of_rho(middle, float(delta)) <= epsilon
         low, high = (middle, high) if fits else (low, middle)

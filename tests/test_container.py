@@ -1,17 +1,35 @@
 import hashlib
 import json
 import os
+import signal
+import socket
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpnotice import container
-from dpnotice.container import MAGIC, MAX_DEPTH, MAX_FILE, MAX_HEADER, pack, unpack, write_once
+from dpnotice.container import (
+    MAGIC,
+    MAX_DEPTH,
+    MAX_FILE,
+    MAX_HEADER,
+    MAX_INTEGERS,
+    MAX_NODES,
+    MAX_STRINGS,
+    digest_of,
+    pack,
+    read_file,
+    signature_line,
+    unpack,
+    write_once,
+)
 from dpnotice.errors import ReleaseError
+from dpnotice.signature import Signature
 
 KEYS = st.text(st.characters(min_codepoint=0, max_codepoint=127), max_size=4)
 LEAVES = (
@@ -26,8 +44,11 @@ TREES = st.recursive(
 HEADERS = st.dictionaries(KEYS, TREES, max_size=4)
 HEADER = {"counts": [3, -2, 0], "retailer": "sephora", "title": "é"}
 GOOD = pack(HEADER, b"\x00\xffraw\n")
+LINE = b"ed25519 " + b"K" * 43 + b"= " + b"v/" * 43 + b"==\n"
+SIGNED = GOOD + LINE
+"""The container holds a signature's form; what it proves is not the container's to check."""
 
-PARSING = {"JSON", "NUMBER", "DEPTH", "DUPLICATE_KEY", "CANONICAL"}
+PARSING = {"JSON", "NUMBER", "DEPTH", "DUPLICATE_KEY", "CANONICAL", "NODES"}
 
 
 def depth(tree: object) -> int:
@@ -79,6 +100,79 @@ def test_what_is_packed_is_unpacked(tree: dict[str, Any], raw: bytes) -> None:
 @given(st.dictionaries(KEYS, LEAVES, min_size=2))
 def test_the_order_of_keys_does_not_change_the_file(tree: dict[str, Any]) -> None:
     assert pack(dict(reversed(tree.items())), b"") == pack(tree, b"")
+
+
+# --- the digest and the signature's line ---------------------------------------------------
+@given(HEADERS.filter(lambda tree: depth(tree) <= MAX_DEPTH), st.binary())
+def test_the_digest_is_that_of_all_before_it(tree: dict[str, Any], raw: bytes) -> None:
+    data = pack(tree, raw)
+    stated = hashlib.sha256(data[:-72]).hexdigest()
+    assert (digest_of(data), unpack(data).digest, unpack(data + LINE).digest) == (stated,) * 3
+
+
+def test_an_unsigned_file_has_no_signature() -> None:
+    assert unpack(GOOD).signature is None
+
+
+def test_a_signed_file_says_the_same_and_who_signed() -> None:
+    found, plain = unpack(SIGNED), unpack(GOOD)
+    assert (found.header, bytes(found.raw)) == (plain.header, bytes(plain.raw))
+    assert found.signature == Signature(key="K" * 43 + "=", value="v/" * 43 + "==")
+
+
+def test_the_signatures_line_is_the_documented_one() -> None:
+    signature = unpack(SIGNED).signature
+    assert signature is not None
+    assert signature_line(signature) == LINE
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_every_flipped_bit_of_a_signed_file_is_refused_or_another_signature(bit: int) -> None:
+    for place in range(len(SIGNED)):
+        flipped = bytearray(SIGNED)
+        flipped[place] ^= 1 << bit
+        try:
+            found = unpack(bytes(flipped))
+        except ReleaseError as refusal:
+            assert refusal.code in {"MAGIC", "VERSION", "INTEGRITY"}  # noqa: PT017 -- see below
+        else:
+            assert place >= len(GOOD)
+            assert found.signature != unpack(SIGNED).signature
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        LINE[:-1],
+        LINE[:-1] + b"\r\n",
+        LINE + b"\n",
+        b"\n" + LINE,
+        LINE * 2,
+        LINE.replace(b"ed25519", b"ED25519"),
+        LINE.replace(b"ed25519 ", b"ed25519  "),
+        LINE.replace(b"= v", b"=\nv"),
+        LINE.replace(b"= v", b"v v"),
+        LINE.replace(b"==\n", b"=v\n"),
+        LINE.replace(b"/", b"_"),
+        LINE.replace(b"/", b" ", 1),
+        LINE.replace(b"K", "K".encode("utf-16-le"), 1),
+    ],
+)
+def test_a_signature_written_otherwise_is_refused(line: bytes) -> None:
+    assert code_of(GOOD + line) == "INTEGRITY"
+
+
+def test_a_signature_above_the_digest_is_refused() -> None:
+    assert code_of(GOOD[:-72] + LINE + GOOD[-72:]) == "INTEGRITY"
+
+
+def test_a_signature_under_the_digest_is_part_of_the_raw_bytes() -> None:
+    assert bytes(unpack(sealed(GOOD[:-72] + LINE)).raw) == b"\x00\xffraw\n" + LINE
+
+
+def test_a_signature_alone_is_no_release() -> None:
+    assert code_of(LINE) == "MAGIC"
+    assert code_of(MAGIC + LINE) == "INTEGRITY"
 
 
 # --- hostile bytes -------------------------------------------------------------------------
@@ -186,7 +280,8 @@ def test_deeper_nesting_is_refused(levels: int) -> None:
 
 @pytest.mark.parametrize("opening", [b"[", b'{"a":'])
 def test_nesting_beyond_the_parsers_stack_is_refused(opening: bytes) -> None:
-    assert code_of(with_text(opening * 100_000)) == "DEPTH"
+    assert code_of(with_text(opening * MAX_NODES)) == "DEPTH"
+    assert code_of(with_text(opening * 100_000)) in {"DEPTH", "NODES"}
 
 
 @pytest.mark.parametrize(
@@ -202,6 +297,97 @@ def test_other_spellings_of_a_tree_are_refused(text: bytes) -> None:
 )
 def test_what_is_no_json_in_utf_8_is_refused(text: bytes) -> None:
     assert code_of(with_text(text) if text else sealed(MAGIC + b"1\n \n")) == "JSON"
+
+
+LARGEST = [b"[" + b",".join([empty] * (MAX_NODES - 1)) + b"]" for empty in (b"{}", b"[]")]
+
+
+@pytest.mark.parametrize("text", LARGEST, ids=["objects", "lists"])
+def test_as_many_objects_and_lists_as_allowed_are_read(text: bytes) -> None:
+    assert len(taken_apart(with_text(text))[0]) == MAX_NODES - 1
+
+
+@pytest.mark.parametrize("text", LARGEST, ids=["objects", "lists"])
+@pytest.mark.parametrize("more", [b",{}]", b",[]]"])
+def test_one_object_or_list_more_is_refused(text: bytes, more: bytes) -> None:
+    assert code_of(with_text(text[:-1] + more)) == "NODES"
+
+
+@pytest.mark.parametrize("each", [b"{}", b"[]", b'{"a":{}}', b"[[]]", b'{"a":[]}'])
+def test_far_more_objects_or_lists_are_refused(each: bytes) -> None:
+    assert code_of(with_text(b"[" + b",".join([each] * (MAX_NODES + 1)) + b"]")) == "NODES"
+
+
+@pytest.mark.parametrize("inner", [b"[[[[{}]]]]", b'{"a":{"b":[]}}'])
+def test_objects_and_lists_are_counted_at_every_depth(inner: bytes) -> None:
+    each = inner.count(b"[") + inner.count(b"{")
+    fitting = (MAX_NODES - 1) // each
+    assert len(taken_apart(with_text(b"[" + b",".join([inner] * fitting) + b"]"))[0]) == fitting
+    assert code_of(with_text(b"[" + b",".join([inner] * (fitting + 1)) + b"]")) == "NODES"
+
+
+def test_as_many_integers_as_allowed_are_read() -> None:
+    text = b"[" + b",".join([b"7"] * MAX_INTEGERS) + b"]"
+    assert len(taken_apart(with_text(text))[0]) == MAX_INTEGERS
+
+
+@pytest.mark.parametrize("more", [b",7]", b",[7]]", b',{"a":-7}]'])
+def test_one_integer_more_is_refused_wherever_it_stands(more: bytes) -> None:
+    text = b"[" + b",".join([b"7"] * MAX_INTEGERS) + more
+    assert code_of(with_text(text)) == "NUMBER"
+
+
+def test_as_many_texts_as_allowed_are_read() -> None:
+    text = b"[" + b",".join([b'""'] * MAX_STRINGS) + b"]"
+    assert len(taken_apart(with_text(text))[0]) == MAX_STRINGS
+
+
+@pytest.mark.parametrize("more", [b',""]', b',"x"]', b',{"a":1}]'])
+def test_one_text_more_is_refused(more: bytes) -> None:
+    text = b"[" + b",".join([b'""'] * MAX_STRINGS) + more
+    assert code_of(with_text(text)) == "NODES"
+
+
+ODD = st.text('"\\[{],:u', min_size=4, max_size=6)
+
+
+@settings(max_examples=20)
+@given(st.lists(ODD, min_size=50, max_size=50))
+def test_brackets_and_quotes_inside_texts_are_no_objects_or_lists(texts: list[str]) -> None:
+    tree = {"levels": [*texts * 80, "[" * MAX_NODES, "\\", '"[[[']}
+    assert taken_apart(pack(tree, b"")) == (tree, b"")
+
+
+@settings(max_examples=20)
+@given(st.lists(ODD, min_size=50, max_size=50))
+def test_lists_between_odd_texts_are_counted(texts: list[str]) -> None:
+    each: list[object] = [texts[:2], texts[2:3], []]
+    tree = {"levels": each * (MAX_NODES // 3 + 1)}
+    assert code_of(pack(tree, b"")) == "NODES"
+
+
+@pytest.mark.parametrize("data", [None, "text", [1], bytearray(b"x")])
+def test_only_bytes_are_taken_apart(data: Any) -> None:
+    assert code_of(data) == "FILE"
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b"{}", b"[],", b"1,", b'"",'])
+def test_a_header_full_of_one_thing_is_refused_within_seconds(opening: bytes) -> None:
+    content = b"[" + opening * ((MAX_HEADER - 2) // len(opening))
+    with_alarm(5, lambda: code_of(with_text(content)))
+
+
+def with_alarm(seconds: int, call: Callable[[], object]) -> None:
+    def stop(*_: object) -> None:
+        pytest.fail(f"not within {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        call()
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_key_beyond_ascii_is_refused() -> None:
@@ -311,3 +497,56 @@ def test_what_is_no_plain_file_of_bounded_size_is_refused(tmp_path: Path, name: 
     words = "FILE: .* is not a readable file of at most 96 MiB; check the name"
     with pytest.raises(ReleaseError, match=words):
         container.read_file(tmp_path / name)
+
+
+def test_a_file_at_the_limit_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(MAX_FILE)  # sparse
+    assert len(read_file(tmp_path / "large")) == MAX_FILE
+
+
+def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(GOOD)
+    (tmp_path / "b").symlink_to("a")
+    assert read_file(tmp_path / "b") == GOOD
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/null", "/dev/tty", "/proc/self/mem", "/"])
+def test_devices_and_folders_are_refused(name: str) -> None:
+    with pytest.raises(ReleaseError, match="FILE"):
+        read_file(Path(name))
+
+
+def test_a_pipe_with_a_writer_is_refused_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    handle = os.open(tmp_path / "pipe", os.O_RDWR)
+    try:
+        os.write(handle, GOOD)
+        with pytest.raises(ReleaseError, match="FILE"):
+            read_file(tmp_path / "pipe")
+        assert os.read(handle, len(GOOD)) == GOOD
+    finally:
+        os.close(handle)
+
+
+def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # a socket's name is short
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("s")
+        with pytest.raises(ReleaseError, match="FILE"):
+            read_file(Path("s"))
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "pipe", "large"])
+def test_nothing_stays_open(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "file").write_bytes(GOOD)
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(MAX_FILE + 1)
+    before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 -- names suffice
+    try:
+        read_file(tmp_path / kind)
+    except ReleaseError as refusal:
+        assert refusal.code == "FILE"  # noqa: PT017 -- what is no file is refused
+    assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 -- the same

@@ -1,11 +1,14 @@
+import base64
 import copy
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import runpy
 import signal
 import stat
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -13,19 +16,23 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives import serialization as forms
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpnotice.errors import ReleaseError
-from dpnotice.inquiry import Inquiry
+from dpnotice.errors import InquiryError, ReleaseError
+from dpnotice.inquiry import MAX_AXES, MAX_LEVELS, MAX_TABLES, Inquiry
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.release import MAX_JSON_CELLS, NoisyTable, Release
+from dpnotice.signature import Signature
 
 VECTORS = Path(__file__).parent / "vectors"
 MAKE = runpy.run_path(str(VECTORS / "make.py"))
 CODES: dict[str, str] = json.loads((VECTORS / "codes.json").read_text("utf-8"))
 GOOD = (VECTORS / "good-laplace.release").read_bytes()
 GAUSSIAN = (VECTORS / "good-gaussian.release").read_bytes()
+SIGNED = (VECTORS / "good-signed.release").read_bytes()
 
 LIMIT = 2**53 - 1
 COUNTS = st.integers(-LIMIT, LIMIT)
@@ -124,7 +131,7 @@ def test_a_bad_file_is_refused_with_its_code(name: str) -> None:
     assert str(refusal.value).isprintable()
 
 
-@pytest.mark.parametrize("data", [GOOD, GAUSSIAN], ids=["laplace", "gaussian"])
+@pytest.mark.parametrize("data", [GOOD, GAUSSIAN, SIGNED], ids=["laplace", "gaussian", "signed"])
 def test_a_good_file_is_written_back_byte_for_byte(data: bytes) -> None:
     assert Release.from_bytes(data).to_bytes() == data
 
@@ -366,6 +373,12 @@ def test_few_cells_may_not_travel_as_a_raw_part() -> None:
     assert code_of(MAKE["with_text"](MAKE["canonical"](tree), raw)) == "PARTS"
 
 
+def test_more_raw_bytes_than_a_million_cells_are_refused() -> None:
+    assert code_of(
+        MAKE["with_text"](MAKE["canonical"](MAKE["header"]()), bytes(8 * 10**6 + 1))
+    ) == ("PARTS")
+
+
 # --- the object ----------------------------------------------------------------------------
 def good_release() -> Release:
     return Release.from_bytes(GOOD)
@@ -406,6 +419,7 @@ def test_a_release_checks_its_tables(tables: dict[Any, NoisyTable], code: str) -
         {"ledger_sequence": 0},
         {"ledger_head": "0123"},
         {"versions": {"dpnotice": "v" * 65}},
+        {"ids": "lower"},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -463,6 +477,227 @@ def test_saving_never_overwrites_another_release(tmp_path: Path) -> None:
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"FILE: 'no.release' is not a readable file"):
         Release.load(tmp_path / "no.release")
+
+
+# --- signatures ----------------------------------------------------------------------------
+def key_file(folder: Path, secret: bytes) -> Path:
+    private = Ed25519PrivateKey.from_private_bytes(secret)
+    text = private.private_bytes(
+        forms.Encoding.PEM, forms.PrivateFormat.PKCS8, forms.NoEncryption()
+    )
+    (folder / f"{secret.hex()}.key").write_bytes(text)
+    return folder / f"{secret.hex()}.key"
+
+
+def public(secret: bytes) -> str:
+    private = Ed25519PrivateKey.from_private_bytes(secret)
+    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+
+
+KEY, OTHER_KEY = MAKE["KEY"], MAKE["OTHER_KEY"]
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return key_file(tmp_path_factory.mktemp("keys"), KEY)
+
+
+def test_a_signed_release_is_the_vector_made_without_the_package(key: Path) -> None:
+    assert good_release().signed(key).to_bytes() == SIGNED
+    assert good_release().signed(str(key)).to_bytes() == SIGNED
+
+
+@given(releases())
+def test_a_signature_is_one_line_more_over_the_same_bytes(key: Path, original: Release) -> None:
+    unsigned = original.to_bytes()
+    signed = original.signed(key)
+    assert signed.to_bytes() == MAKE["signed"](unsigned)
+    again = Release.from_bytes(signed.to_bytes())
+    assert same(again, original)
+    assert again.signature == signed.signature
+    assert again.to_bytes() == signed.to_bytes()
+
+
+def test_signing_leaves_the_release_as_it_was(key: Path) -> None:
+    original = good_release()
+    original.signed(key)
+    assert original.signature is None
+    assert original.to_bytes() == GOOD
+
+
+def test_signing_again_changes_nothing_and_another_key_takes_its_place(
+    tmp_path: Path, key: Path
+) -> None:
+    signed = good_release().signed(key)
+    assert signed.signed(key).to_bytes() == SIGNED
+    other = signed.signed(key_file(tmp_path, OTHER_KEY))
+    assert other.to_bytes() == MAKE["signed"](GOOD, OTHER_KEY)
+
+
+def test_the_digest_is_that_of_the_bytes_above_it() -> None:
+    digest = hashlib.sha256(GOOD[:-72]).hexdigest()
+    assert good_release().digest == Release.from_bytes(SIGNED).digest == digest
+    assert GOOD[-72:] == f"sha256 {digest}\n".encode()
+
+
+def test_a_signed_and_an_unsigned_release_say_the_same() -> None:
+    signed, unsigned = Release.from_bytes(SIGNED), good_release()
+    assert signed.to_dict() == unsigned.to_dict()
+    assert signed.to_frame().equals(unsigned.to_frame())
+    assert repr(signed) == repr(unsigned)
+
+
+def test_a_raw_part_is_signed_too(key: Path) -> None:
+    signed = large(MAX_JSON_CELLS + 1).signed(key).to_bytes()
+    assert Release.from_bytes(signed).signature is not None
+    assert len(signed) - len(large(MAX_JSON_CELLS + 1).to_bytes()) == 142
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_every_flipped_bit_of_a_signed_file_is_refused(bit: int) -> None:
+    for place in range(len(SIGNED)):
+        flipped = bytearray(SIGNED)
+        flipped[place] ^= 1 << bit
+        assert code_of(bytes(flipped)) in {"MAGIC", "VERSION", "INTEGRITY", "SIGNATURE"}
+
+
+def test_every_cut_of_a_signed_file_but_the_whole_line_is_refused() -> None:
+    for length in set(range(len(SIGNED))) - {len(GOOD)}:
+        assert code_of(SIGNED[:length]) in {"MAGIC", "VERSION", "INTEGRITY"}
+
+
+@given(st.binary(min_size=1, max_size=200))
+def test_bytes_behind_a_signature_are_refused(more: bytes) -> None:
+    assert code_of(SIGNED + more) == "INTEGRITY"
+
+
+def test_a_changed_file_that_is_sealed_again_keeps_no_signature() -> None:
+    changed = GOOD[:-72].replace(b"1204", b"1205", 1)
+    assert code_of(MAKE["seal"](changed) + SIGNED[-142:]) == "SIGNATURE"
+
+
+def test_a_file_that_no_release_could_be_gains_nothing_by_a_signature() -> None:
+    tree = {**MAKE["header"](), "ids": "lower"}
+    assert code_of(MAKE["signed"](with_tree(tree))) == "HEADER"
+
+
+def test_a_signed_file_is_saved_and_loaded(tmp_path: Path) -> None:
+    Release.from_bytes(SIGNED).save(tmp_path / "a.release")
+    assert (tmp_path / "a.release").read_bytes() == SIGNED
+    assert Release.load(tmp_path / "a.release", key=public(KEY)).to_bytes() == SIGNED
+
+
+def test_an_unsigned_copy_never_takes_the_place_of_a_signed_one(tmp_path: Path) -> None:
+    Release.from_bytes(SIGNED).save(tmp_path / "a.release")
+    with pytest.raises(ReleaseError, match="OUTPUT_EXISTS"):
+        good_release().save(tmp_path / "a.release")
+    assert (tmp_path / "a.release").read_bytes() == SIGNED
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "code"),
+    [
+        ("good-laplace", public(KEY), "UNSIGNED"),
+        ("good-laplace", "", "UNSIGNED"),
+        ("good-signed", public(OTHER_KEY), "UNTRUSTED_KEY"),
+        ("good-signed", public(KEY)[:-1], "UNTRUSTED_KEY"),
+        ("good-signed", public(KEY) + "\n", "UNTRUSTED_KEY"),
+        ("good-signed", public(KEY).lower(), "UNTRUSTED_KEY"),
+        ("good-signed", "", "UNTRUSTED_KEY"),
+    ],
+)
+def test_a_file_that_the_trusted_key_did_not_sign_is_refused_by_name(
+    name: str, trusted: str, code: str
+) -> None:
+    with pytest.raises(ReleaseError, match=rf"{code}: '{name}\.release': ") as refusal:
+        Release.load(VECTORS / f"{name}.release", key=trusted)
+    assert refusal.value.code == code
+
+
+def test_without_a_trusted_key_a_genuine_signature_of_anybody_is_read() -> None:
+    data = MAKE["signed"](GOOD, OTHER_KEY)
+    assert Release.from_bytes(data).signature == Signature(
+        key=public(OTHER_KEY), value=data[-90:-1].strip().decode()
+    )
+    assert Release.load(VECTORS / "good-signed.release", key=None).signature is not None
+
+
+def test_a_bad_signature_is_refused_whatever_key_is_trusted() -> None:
+    for trusted in (None, public(KEY), public(OTHER_KEY)):
+        with pytest.raises(ReleaseError, match="SIGNATURE"):
+            Release.load(VECTORS / "bad-signature-key-swapped.release", key=trusted)
+
+
+@pytest.mark.parametrize(
+    ("make", "trusted", "code"),
+    [
+        (good_release, public(KEY), "UNSIGNED: the file carries no signature; ask for a signed"),
+        (good_release, None, "UNSIGNED"),
+        (lambda: Release.from_bytes(SIGNED), None, "UNTRUSTED_KEY"),
+        (lambda: Release.from_bytes(SIGNED), public(OTHER_KEY), "UNTRUSTED_KEY: .*another key"),
+    ],
+)
+def test_a_release_checks_the_key(
+    make: Callable[[], Release], trusted: str | None, code: str
+) -> None:
+    with pytest.raises(ReleaseError, match=code):
+        make().check_key(trusted)
+
+
+def test_the_right_key_passes() -> None:
+    Release.from_bytes(SIGNED).check_key(public(KEY))
+
+
+def test_a_file_without_a_key_signs_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match="KEY"):
+        good_release().signed(tmp_path / "missing.key")
+
+
+# --- ids and caveats -----------------------------------------------------------------------
+@pytest.mark.parametrize("ids", ["as_is", "trim", "trim_ascii_lower"])
+def test_the_rule_for_ids_is_carried(ids: str) -> None:
+    original = dataclasses.replace(good_release(), ids=ids)
+    assert Release.from_bytes(original.to_bytes()).ids == original.to_dict()["ids"] == ids
+    assert (original.digest == good_release().digest) == (ids == "as_is")
+
+
+def test_every_file_repeats_the_caveats_of_the_format() -> None:
+    assert good_release().to_dict()["caveats"] == MAKE["CAVEATS"]
+
+
+# --- the largest header --------------------------------------------------------------------
+def test_a_release_with_all_that_an_inquiry_may_hold_is_read() -> None:
+    names = [f"a{number:02d}" for number in range(MAX_AXES)]
+    tables = list(map(list, itertools.islice(itertools.combinations(names, 8), MAX_TABLES)))
+    asked = inquiry(dict.fromkeys(names, 2), tables)
+    asked = Inquiry.from_dict({**asked.to_dict(), "quoted": [names] * MAX_TABLES})
+    counts = {of: np.full(asked.shape(of), -LIMIT) for of in asked.tables}
+    assert MAX_JSON_CELLS - 10_000 < sum(table.size for table in counts.values()) <= MAX_JSON_CELLS
+    original = release(asked, counts, scale=2.0**20)
+    assert same(Release.from_bytes(original.to_bytes()), original)
+
+
+@pytest.mark.parametrize("letter", ["[", "{", '"', "\\", "]"])
+def test_a_release_whose_levels_hold_brackets_and_quotes_is_read(letter: str) -> None:
+    levels = [f"{number:06d}{letter * 20}" for number in range(20_000)]
+    content = inquiry({"a": 2}, [["a"]]).to_dict()
+    asked = Inquiry.from_dict({**content, "axes": [{"name": "a", "levels": levels}]})
+    original = release(asked, {("a",): np.ones(len(levels) + 1)})
+    assert Release.from_bytes(original.to_bytes()).inquiry.digest == asked.digest
+
+
+@pytest.mark.parametrize("known", [MAX_LEVELS - 1, MAX_LEVELS])
+def test_as_many_levels_as_an_inquiry_may_have_are_read(known: int) -> None:
+    """The level `unknown` is added to those of the file: what is then asked must be readable."""
+    content = inquiry({"a": 2}, [[]]).to_dict()
+    axis = {"name": "a", "levels": [f"{number}" for number in range(known)]}
+    try:
+        asked = Inquiry.from_dict({**content, "axes": [axis]})
+    except InquiryError as refusal:
+        assert refusal.code == "DOMAIN_TOO_LARGE"  # noqa: PT017 -- refused before any debit
+    else:
+        original = release(asked, {(): 1})
+        assert same(Release.from_bytes(original.to_bytes()), original)
 
 
 # --- shown ---------------------------------------------------------------------------------
@@ -540,3 +775,14 @@ def test_the_card_of_a_rho_says_what_epsilon_it_is() -> None:
     shown = Release.from_bytes(GAUSSIAN)
     assert f"rho {shown.rho} (zero-concentrated)" in shown.privacy_card()
     assert "but for a chance of 1e-06." in shown.privacy_card()
+
+
+def test_the_card_says_who_signed_and_how_ids_were_compared() -> None:
+    signed = Release.from_bytes(SIGNED)
+    assert f"Signed by   {public(KEY)}\n" in signed.privacy_card()
+    assert "Signed by" not in good_release().privacy_card()
+    assert "Buyer ids   compared as they are\n" in good_release().privacy_card()
+
+
+def test_the_card_shows_the_digest_that_was_signed() -> None:
+    assert f"SHA-256 {good_release().digest}" in Release.from_bytes(SIGNED).privacy_card()

@@ -2,17 +2,28 @@
 
 Made without the package, from the format's description alone. All counts are invented constants.
 A bad vector is named for what is wrong with it; `codes.json` holds the code of its refusal.
+Signatures are those of two keys that everybody knows, so they prove nothing but their form.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 Tree = dict[str, Any]
 
 MAGIC = b"dpnotice release 1\n"
+TAG = b"dpnotice release 1\0"
+KEY, OTHER_KEY = bytes(range(32)), bytes(range(32, 64))
+ORDER = 2**252 + 27742317777372353535851937790883648493
+"""Of the group of Ed25519: a signature's second half is below it (RFC 8032, section 5.1.7)."""
+BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+MOST_NODES, MOST_INTEGERS = 2**13, 2**18 + 2**13
+DELTA = {"epsilon": "1", "delta": "0.000001"}
 LEVELS = {"state": ["CA", "NY", "unknown"], "contact": ["e-mail", "päckchen", "none", "unknown"]}
 PRODUCTS = ["shampoo", "tonic"]
 CAVEATS = [
@@ -38,6 +49,21 @@ def seal(body: bytes) -> bytes:
 
 def with_text(text: bytes, raw: bytes = b"") -> bytes:
     return seal(MAGIC + f"{len(text)}\n".encode() + text + b"\n" + raw)
+
+
+def signature(digest_line: bytes, key: bytes = KEY) -> tuple[bytes, bytes]:
+    """Public key and signature over the digest that a line states."""
+    private = Ed25519PrivateKey.from_private_bytes(key)
+    value = private.sign(TAG + bytes.fromhex(digest_line[7:71].decode()))
+    return private.public_key().public_bytes_raw(), value
+
+
+def signature_line(public: bytes, value: bytes) -> bytes:
+    return b"ed25519 " + base64.b64encode(public) + b" " + base64.b64encode(value) + b"\n"
+
+
+def signed(whole: bytes, key: bytes = KEY) -> bytes:
+    return whole + signature_line(*signature(whole[-72:], key))
 
 
 def inquiry() -> Tree:
@@ -117,6 +143,7 @@ def good() -> dict[str, bytes]:
     return {
         "good-laplace": with_text(canonical(header())),
         "good-gaussian": with_text(canonical(gaussian())),
+        "good-signed": signed(with_text(canonical(header()))),
     }
 
 
@@ -146,6 +173,57 @@ def bad_containers() -> dict[str, tuple[str, bytes]]:
     }
 
 
+def bad_signatures() -> dict[str, tuple[str, bytes]]:
+    whole, other = good()["good-laplace"], good()["good-gaussian"]
+    line = signed(whole)[len(whole) :]
+    public, value = signature(whole[-72:])
+    bit = value[:40] + bytes([value[40] ^ 1]) + value[41:]
+    high = value[:32] + (int.from_bytes(value[32:], "little") + ORDER).to_bytes(32, "little")
+    swapped, _ = signature(whole[-72:], OTHER_KEY)
+    digest = hashlib.sha256(bytes.fromhex(whole[-65:-1].decode())).hexdigest().encode()
+    return {
+        "signature-of-another-file": ("SIGNATURE", whole + signed(other)[len(other) :]),
+        "signature-bit": ("SIGNATURE", whole + signature_line(public, bit)),
+        "signature-high-s": ("SIGNATURE", whole + signature_line(public, high)),
+        "signature-key-swapped": ("SIGNATURE", whole + signature_line(swapped, value)),
+        "signature-key-no-point": ("SIGNATURE", whole + signature_line(b"\2" + bytes(31), value)),
+        "signature-without-tag": ("SIGNATURE", whole + untagged(whole[-72:])),
+        "signature-of-a-digest-of-the-digest": (
+            "SIGNATURE",
+            whole + signature_line(*signature(b"sha256 " + digest)),
+        ),
+        "signature-not-canonical-base64": ("SIGNATURE", whole + next_character(line, b"==\n")),
+        "signature-key-not-canonical-base64": ("SIGNATURE", whole + next_character(line, b"= ")),
+        "signature-cut": ("INTEGRITY", (whole + line)[:-1]),
+        "signature-twice": ("INTEGRITY", whole + line + line),
+        "signature-by-two-keys": ("INTEGRITY", signed(whole) + signed(whole, OTHER_KEY)[-142:]),
+        "signature-before-digest": ("INTEGRITY", whole[:-72] + line + whole[-72:]),
+        "signature-with-crlf": ("INTEGRITY", whole + line[:-1] + b"\r\n"),
+        "signature-in-hex": ("INTEGRITY", whole + b"ed25519 %s %s\n" % hexes(public, value)),
+        "signature-without-digest": ("INTEGRITY", whole[:-72] + line),
+        "signed-bytes-changed": (
+            "INTEGRITY",
+            signed(whole).replace(b"1204", b"1205", 1),
+        ),
+    }
+
+
+def untagged(digest_line: bytes) -> bytes:
+    private = Ed25519PrivateKey.from_private_bytes(KEY)
+    value = private.sign(bytes.fromhex(digest_line[7:71].decode()))
+    return signature_line(private.public_key().public_bytes_raw(), value)
+
+
+def next_character(line: bytes, end: bytes) -> bytes:
+    """The line with bits set that base64 drops: other text before `end`, the same bytes."""
+    place = line.index(end) - 1
+    return line[:place] + BASE64[BASE64.index(line[place]) + 1 :][:1] + line[place + 1 :]
+
+
+def hexes(*values: bytes) -> tuple[bytes, ...]:
+    return tuple(value.hex().encode() for value in values)
+
+
 def bad_json() -> dict[str, tuple[str, bytes]]:
     text = canonical(header())
     deep = b'{"format":' + b"[" * 9 + b"]" * 9 + b"}"
@@ -161,12 +239,18 @@ def bad_json() -> dict[str, tuple[str, bytes]]:
         "integer-of-5000-characters": ("NUMBER", replaced(b"1204", b"1" * 5000)),
         "repeated-key": ("DUPLICATE_KEY", replaced(b'"attempt":0', b'"attempt":0,"attempt":1')),
         "nine-levels-inside": ("DEPTH", with_text(deep)),
-        "thousands-of-levels": ("DEPTH", with_text(b"[" * 20_000 + b"]" * 20_000)),
+        "thousands-of-levels": ("DEPTH", with_text(b"[" * 5_000 + b"]" * 5_000)),
         "space-after-colon": ("CANONICAL", replaced(b'"attempt":0', b'"attempt": 0')),
         "unsorted-keys": ("CANONICAL", with_text(json.dumps(header()).encode())),
         "minus-zero-count": ("CANONICAL", replaced(b",0]", b",-0]")),
         "escaped-letter": ("CANONICAL", replaced("ä".encode(), b"\\u00e4")),
         "lone-surrogate": ("CANONICAL", replaced("ä".encode(), b"\\ud800")),
+        "thousands-of-objects": ("NODES", edited(put("parts", [{}] * (MOST_NODES + 1)))),
+        "thousands-of-lists": ("NODES", edited(put("parts", [[]] * (MOST_NODES + 1)))),
+        "integers-beyond-any-release": (
+            "NUMBER",
+            edited(put("tables", 2, "counts", [0] * (MOST_INTEGERS + 1))),
+        ),
     }
 
 
@@ -185,8 +269,16 @@ def bad_headers() -> dict[str, tuple[str, bytes]]:
         "retailer-empty": put("retailer", ""),
         "retailer-with-newline": put("retailer", "sephora\n"),
         "attempt-negative": put("attempt", -1),
+        "ids-unknown": put("ids", "lower"),
+        "ids-missing": lambda tree: tree.pop("ids"),
+        "caveats-changed": put("caveats", 0, "Every count is exact."),
+        "caveats-missing": lambda tree: tree.pop("caveats"),
+        "caveats-none": put("caveats", []),
+        "caveats-one-more": lambda tree: tree["caveats"].append("Nothing else."),
+        "caveats-in-other-order": lambda tree: tree["caveats"].reverse(),
         "neighbours-changed": put("neighbours", "change one buyer"),
         "date-with-time": put("date", "2026-01-31T12:00:00"),
+        "date-in-other-digits": put("date", "\u0662\u0660\u0662\u0666-\u0660\u0661-\u0663\u0661"),
         "date-impossible": put("date", "2026-02-30"),
         "ledger-head-short": put("ledger", "head", "0123"),
         "scale-zero": put("tables", 0, "noise", "scale", "0.0"),
@@ -197,6 +289,7 @@ def bad_headers() -> dict[str, tuple[str, bytes]]:
         "inquiry-format-true": put("inquiry", "format", True),
         "inquiry-names-a-file": put("inquiry", "products", {"file": "/dev/null"}),
         "inquiry-with-sketch": put("inquiry", "sketch", {}),
+        "inquiry-with-delta-and-noise": put("inquiry", "privacy", "delta", "0.000001"),
     }
     return {name: ("HEADER", edited(edit)) for name, edit in edits.items()}
 
@@ -205,6 +298,7 @@ def bad_contents() -> dict[str, tuple[str, bytes]]:
     part = {"name": "tables", "length": 0, "sha256": hashlib.sha256(b"").hexdigest()}
     return {
         "inquiry-without-unknown": ("CANONICAL", edited(lambda t: drop_unknown(t["inquiry"]))),
+        "inquiry-with-delta": ("CANONICAL", edited(put("inquiry", "privacy", DELTA))),
         "inquiry-lists-products": ("HEADER", edited(put("inquiry", "products", PRODUCTS))),
         "scale-not-shortest": ("CANONICAL", edited(put("tables", 0, "noise", "scale", "4.00"))),
         "scale-without-point": ("CANONICAL", edited(put("tables", 0, "noise", "scale", "4"))),
@@ -234,7 +328,8 @@ def drop_unknown(tree: Tree) -> None:
 
 
 def bad() -> dict[str, tuple[str, bytes]]:
-    return {**bad_containers(), **bad_json(), **bad_headers(), **bad_contents()}
+    kinds = (bad_containers(), bad_signatures(), bad_json(), bad_headers(), bad_contents())
+    return {name: bad for kind in kinds for name, bad in kind.items()}
 
 
 def files() -> dict[str, bytes]:
