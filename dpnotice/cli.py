@@ -118,6 +118,8 @@ def ledger(
         raise LedgerError(
             "a cap is set once, with --create; to see what is left of it, leave the cap out"
         )
+    if create and release:
+        raise LedgerError("a new ledger holds no debit yet; leave --release out")
     if create:
         opened = Ledger.create(file, epsilon_cap=epsilon_cap, rho_cap=rho_cap)
     else:

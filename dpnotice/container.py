@@ -158,9 +158,9 @@ def read_file(path: Path) -> bytes:
         ReleaseError: ``FILE``.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with os.fdopen(handle, "rb") as file:
-            data = file.read(MAX_FILE + 1) if stat.S_ISREG(os.fstat(handle).st_mode) else None
+        with open(path, "rb", opener=_at_once) as file:
+            regular = stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+            data = file.read(MAX_FILE + 1) if regular else None
         if data is not None and len(data) <= MAX_FILE:
             return data
     except (OSError, ValueError):
@@ -170,6 +170,10 @@ def read_file(path: Path) -> bytes:
         "check the name, or ask the retailer for the release itself",
         code="FILE",
     )
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _body(unsigned: memoryview) -> tuple[memoryview, str]:

@@ -216,17 +216,20 @@ class Release:
             key: in base64; None where nobody's key is trusted.
 
         Raises:
-            ReleaseError: ``UNSIGNED`` or ``UNTRUSTED_KEY``.
+            ReleaseError: ``UNSIGNED``, ``UNTRUSTED_KEY`` or ``SIGNATURE``.
         """
         if self.signature is None:
             raise ReleaseError(
-                "the file carries no signature; ask for a signed one", code="UNSIGNED"
+                f"the release of {self.retailer!a} carries no signature; ask for a signed one",
+                code="UNSIGNED",
             )
         if self.signature.key != key:
             raise ReleaseError(
-                "the file is signed by another key than the one that you trust; ask the retailer",
+                f"the release of {self.retailer!a} is signed by another key than the one that you "
+                "trust; ask the retailer",
                 code="UNTRUSTED_KEY",
             )
+        verify(self.digest, self.signature)
 
     def save(self, path: str | Path) -> None:
         """Write the file durably; an existing different file is never overwritten.

@@ -84,7 +84,7 @@ def sign(digest: str, path: str | Path) -> Signature:
     """
     key = _private(path)
     value = key.sign(_TAG + bytes.fromhex(digest))
-    return Signature(key=_public(key), value=base64.b64encode(value).decode())
+    return Signature(key=_public(key), value=_text(value))
 
 
 def verify(digest: str, signature: Signature) -> None:
@@ -96,11 +96,10 @@ def verify(digest: str, signature: Signature) -> None:
     _, ed25519 = _library()
     from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 -- optional
 
-    key, value = base64.b64decode(signature.key), base64.b64decode(signature.value)
-    written = Signature(key=base64.b64encode(key).decode(), value=base64.b64encode(value).decode())
     try:
+        key, value = base64.b64decode(signature.key), base64.b64decode(signature.value)
         ed25519.Ed25519PublicKey.from_public_bytes(key).verify(value, _TAG + bytes.fromhex(digest))
-        genuine = written == signature
+        genuine = signature == Signature(key=_text(key), value=_text(value))  # one spelling each
     except (InvalidSignature, ValueError):
         genuine = False
     if not genuine:
@@ -112,10 +111,12 @@ def verify(digest: str, signature: Signature) -> None:
 
 def _private(path: str | Path) -> Any:
     form, ed25519 = _library()
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 -- optional
+
     try:
         with Path(path).open("rb") as file:
             key = form.load_pem_private_key(file.read(_KEY_BYTES), password=None)
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, ed25519.Ed25519PrivateKey):
         raise ReleaseError(
@@ -127,7 +128,11 @@ def _private(path: str | Path) -> Any:
 
 
 def _public(key: Any) -> str:
-    return base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    return _text(key.public_key().public_bytes_raw())
+
+
+def _text(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
 
 
 def _library() -> tuple[Any, Any]:

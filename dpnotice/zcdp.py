@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Context, Decimal
 from typing import Final
 
+import numpy as np
+
 from dpnotice.errors import InquiryError
 from dpnotice.privacy import MAX_SCALE, Noise, NoiseLaw, PrivacyLoss, check_fraction, exact_decimal
 
 DELTA: Final = Decimal("0.000001")
 """Delta at which a rho is told as an epsilon, where nobody agreed on another."""
+_ORDERS: Final = 1 + np.logspace(-3, 4, 7001)
 _RHO_DIGITS: Final = Context(prec=4, rounding=ROUND_DOWN)
 _NANO: Final = Decimal("0.000000001")
 
@@ -39,14 +42,8 @@ def epsilon_of_rho(rho: float, delta: float) -> float:
         raise InquiryError(f"rho must be finite and above 0, got {rho}")
     # For a fixed order a the bound is linear in epsilon, so each order gives a valid epsilon and
     # the smallest over a fine grid of orders is valid too: no optimiser whose failure could lie.
-    orders = (1 + 10 ** (step / 200 - 3) for step in range(1401))
-    return max(0.0, min(_epsilon_at(order, rho, delta) for order in orders))
-
-
-def _epsilon_at(order: float, rho: float, delta: float) -> float:
-    """Solve the bound of :func:`epsilon_of_rho` at one order."""
-    tail = order * math.log1p(-1 / order) - math.log((order - 1) * delta)
-    return order * rho + tail / (order - 1)
+    tails = _ORDERS * np.log1p(-1 / _ORDERS) - np.log((_ORDERS - 1) * delta)
+    return max(0.0, float(np.min(_ORDERS * rho + tails / (_ORDERS - 1))))
 
 
 def rho_within(epsilon: Decimal, delta: Decimal) -> PrivacyLoss:
@@ -78,7 +75,7 @@ def rho_within(epsilon: Decimal, delta: Decimal) -> PrivacyLoss:
             "leave delta out",
             code="BAD_BUDGET",
         )
-    return PrivacyLoss(rho=rho.normalize())
+    return PrivacyLoss(rho=Decimal(f"{rho.normalize():f}"))
 
 
 def quieter(
@@ -95,7 +92,10 @@ def quieter(
         weights: one positive weight per table.
     """
     pure = PrivacyLoss(epsilon=epsilon)
-    concentrated = rho_within(epsilon, delta)
+    try:
+        concentrated = rho_within(epsilon, delta)
+    except InquiryError:  # so small an epsilon leaves Laplace noise alone
+        return pure, NoiseLaw.DISCRETE_LAPLACE
     if total_variance(pure, weights) <= total_variance(concentrated, weights):
         return pure, NoiseLaw.DISCRETE_LAPLACE
     return concentrated, NoiseLaw.DISCRETE_GAUSSIAN

@@ -1,5 +1,6 @@
 """The commands: results on standard output, a refusal as one line on standard error."""
 
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from dpnotice import cli
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 from dpnotice.retailer.ledger import Ledger
+from dpnotice.signature import public_key
 
 CONFIG: dict[str, Any] = {
     "inquiry": "matter.toml",
@@ -107,7 +109,7 @@ def test_the_version_is_printed() -> None:
     assert run("--version") == f"{dpnotice.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["demo", "answer", "ledger", "show"])
+@pytest.mark.parametrize("command", ["demo", "answer", "ledger", "key", "show"])
 def test_every_command_explains_itself(command: str) -> None:
     assert "Usage" in run(command, "--help")
 
@@ -380,3 +382,166 @@ def test_the_tables_of_a_database_are_answered(ready: Path) -> None:
     run("answer", path)
     assert Release.load(ready / "shop.release").tables["state",].counts.shape == (3,)
     assert (ready / "shop.duckdb").read_bytes() == before
+
+
+# --- keys and signatures -------------------------------------------------------------------
+def test_a_key_is_made_once_and_its_public_half_printed_again(tmp_path: Path) -> None:
+    made = run("key", tmp_path / "shop.key")
+    before = (tmp_path / "shop.key").read_bytes()
+    assert run("key", tmp_path / "shop.key") == made
+    assert made == f"{public_key(tmp_path / 'shop.key')}\n"
+    assert (tmp_path / "shop.key").read_bytes() == before
+    assert stat.S_IMODE((tmp_path / "shop.key").stat().st_mode) == 0o600
+
+
+def test_the_private_half_is_never_printed(tmp_path: Path) -> None:
+    shown = run("key", tmp_path / "shop.key")
+    lines = (tmp_path / "shop.key").read_text("utf-8").splitlines()
+    assert not any(line in shown for line in lines)
+
+
+def test_a_file_that_is_no_key_is_refused_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes.txt").write_text("notes", encoding="utf-8")
+    assert "KEY" in refused(monkeypatch, capsys, "key", tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "notes"
+
+
+def test_a_key_in_a_missing_folder_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "FILE" in refused(monkeypatch, capsys, "key", tmp_path / "absent" / "shop.key")
+
+
+@pytest.fixture
+def signing(ready: Path) -> tuple[Path, str]:
+    """A job that signs, and the public key."""
+    public = run("key", ready / "shop.key").strip()
+    configure(ready, signing_key="shop.key")
+    return ready, public
+
+
+def test_an_answer_is_signed_and_shown_with_its_key(signing: tuple[Path, str]) -> None:
+    folder, public = signing
+    assert f"Signed by   {public}" in run("answer", folder / "answer.toml")
+    assert f"Signed by   {public}" in run("show", folder / "shop.release", "--key", public)
+    assert "WHAT LEAVES SHOP" in run("show", folder / "shop.release")
+
+
+def test_a_signed_answer_twice_is_one_debit_and_the_same_bytes(signing: tuple[Path, str]) -> None:
+    folder, _ = signing
+    run("answer", folder / "answer.toml")
+    first = (folder / "shop.release").read_bytes()
+    (folder / "shop.release").unlink()
+    assert "nothing was debited" in run("answer", folder / "answer.toml")
+    assert (folder / "shop.release").read_bytes() == first
+
+
+def test_a_release_of_another_key_is_not_shown(
+    signing: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, _ = signing
+    run("answer", folder / "answer.toml")
+    other = run("key", folder / "other.key").strip()
+    refusal = refused(monkeypatch, capsys, "show", folder / "shop.release", "--key", other)
+    assert "UNTRUSTED_KEY" in refusal
+
+
+def test_an_unsigned_release_is_not_shown_where_a_key_is_wanted(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("answer", ready / "answer.toml")
+    public = run("key", ready / "shop.key").strip()
+    refusal = refused(monkeypatch, capsys, "show", ready / "shop.release", "--key", public)
+    assert "UNSIGNED" in refusal
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_key_that_would_not_sign_is_refused_before_any_debit(
+    ready: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+) -> None:
+    path = configure(ready, signing_key="absent.key")
+    assert "KEY" in refused(monkeypatch, capsys, "answer", path, *options)
+    assert Ledger.open(ready / "shop.ledger").accounts() == ()
+    assert not (ready / "shop.release").exists()
+
+
+def test_a_key_that_comes_after_an_unsigned_answer_replaces_no_file(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run("answer", ready / "answer.toml")
+    first = (ready / "shop.release").read_bytes()
+    run("key", ready / "shop.key")
+    path = configure(ready, signing_key="shop.key")
+    assert "OUTPUT_EXISTS" in refused(monkeypatch, capsys, "answer", path)
+    assert (ready / "shop.release").read_bytes() == first
+    run("answer", configure(ready, signing_key="shop.key", output="signed.release"))
+    signed, unsigned = (ready / "signed.release").read_bytes(), first
+    assert signed[: len(unsigned)] == unsigned
+    assert "spent 1, left 1" in run("ledger", ready / "shop.ledger")
+
+
+# --- a restored ledger ---------------------------------------------------------------------
+@pytest.fixture
+def rolled_back(ready: Path) -> Path:
+    """A job that was answered, and its ledger from before."""
+    before = (ready / "shop.ledger").read_bytes()
+    run("answer", ready / "answer.toml")
+    (ready / "after.ledger").write_bytes((ready / "shop.ledger").read_bytes())
+    (ready / "shop.ledger").write_bytes(before)
+    return ready
+
+
+def test_a_restored_ledger_is_shown_by_a_release_answered_from_it(
+    rolled_back: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ("--release", rolled_back / "shop.release")
+    assert "spent 1, left 1" in run("ledger", rolled_back / "after.ledger", *named)
+    refusal = refused(monkeypatch, capsys, "ledger", rolled_back / "shop.ledger", *named)
+    assert "LEDGER_ROLLED_BACK" in refusal
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_restored_ledger_answers_nothing_more_where_releases_are_configured(
+    rolled_back: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+) -> None:
+    path = configure(rolled_back, releases=["*.release"], output="second.release")
+    before = (rolled_back / "shop.ledger").read_bytes()
+    assert "LEDGER_ROLLED_BACK" in refused(monkeypatch, capsys, "answer", path, *options)
+    assert (rolled_back / "shop.ledger").read_bytes() == before
+    assert not (rolled_back / "second.release").exists()
+
+
+def test_a_pattern_of_releases_may_hold_the_answer_itself(ready: Path) -> None:
+    path = configure(ready, releases=["*.release"])
+    run("answer", path)
+    assert "nothing was debited" in run("answer", path)
+
+
+def test_a_missing_release_beside_a_ledger_is_refused_in_one_line(
+    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = ("--release", ready / "absent.release")
+    refusal = refused(monkeypatch, capsys, "ledger", ready / "shop.ledger", *named)
+    assert "absent.release" in refusal
+
+
+def test_a_dry_run_tells_of_the_quieter_law(ready: Path) -> None:
+    shown = run("answer", ready / "answer.toml", "--dry-run")
+    assert "Gaussian" not in shown
+    names = "abcd"
+    subsets = [[n for i, n in enumerate(names) if bits >> i & 1] for bits in range(12)]
+    content = Inquiry.load(ready / "matter.toml").to_dict()
+    content |= {"products": ["p"], "tables": [{"of": of} for of in subsets], "quoted": []}
+    content["axes"] = {name: ["x"] for name in names}
+    Inquiry.from_dict(content).save(ready / "matter.toml")
+    sales = CONFIG["purchases"] | {"axes": dict.fromkeys(names, "st")}
+    shown = run("answer", configure(ready, purchases=sales), "--dry-run")
+    assert "Gaussian noise under rho 0.02435" in shown

@@ -432,6 +432,25 @@ def test_a_file_that_appears_meanwhile_is_not_overwritten(
     assert path.read_bytes() == b"mine"
 
 
+@pytest.mark.parametrize("meanwhile", [GOOD, b"mine"])
+def test_what_another_process_saved_meanwhile_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, meanwhile: bytes
+) -> None:
+    path = tmp_path / "a.release"
+
+    def overtaken(_source: object, target: Path) -> None:
+        target.write_bytes(meanwhile)
+        raise FileExistsError
+
+    monkeypatch.setattr(container.os, "link", overtaken)
+    if meanwhile == GOOD:
+        write_once(path, GOOD)
+    else:
+        with pytest.raises(ReleaseError, match="OUTPUT_EXISTS"):
+            write_once(path, GOOD)
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (meanwhile, [path])
+
+
 def test_a_link_to_nowhere_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "a.release").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ReleaseError, match="OUTPUT_EXISTS"):

@@ -92,3 +92,18 @@ def test_the_schema_names_every_field_for_editors() -> None:
     assert set(schema["properties"]) == {*REQUIRED, "unit", "quoted"}
     assert schema["required"] == [name for name in schema["properties"] if name in REQUIRED]
     assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("delta", ["0.000001", "x", 1, 1e-6, True, None])
+def test_a_delta_is_read_as_given_and_judged_later(delta: object) -> None:
+    """Numbers pass here, as those of epsilon do: the words of `exact_decimal` name the remedy."""
+    assert read(privacy={"epsilon": "1", "delta": delta}).privacy.delta == delta
+
+
+def test_without_a_delta_there_is_none() -> None:
+    assert read().privacy.delta is None
+
+
+@pytest.mark.parametrize("delta", [["0.1"], {"value": "0.1"}])
+def test_a_delta_that_is_no_single_value_is_refused(delta: object) -> None:
+    assert refused_places(privacy={"epsilon": "1", "delta": delta}) == {"privacy"}

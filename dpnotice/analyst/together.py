@@ -34,6 +34,8 @@ def load_releases(
     if not isinstance(given, (list, tuple)) or not all(isinstance(p, (str, Path)) for p in given):
         raise ReleaseError("name releases by a glob, a path or a list of paths", code="FILE")
     paths = [path for item in given for path in _matching(item)]
+    if keys is not None and not isinstance(keys, Mapping):
+        raise ReleaseError("keys maps each retailer to its public key", code="UNTRUSTED_KEY")
     if not paths:
         raise ReleaseError("no release file was named; give a glob or paths", code="FILE")
     releases = together(Release.load(path) for path in paths)

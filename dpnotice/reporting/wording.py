@@ -269,7 +269,7 @@ def _quieter_lines(quieter: Mapping[str, Any] | None) -> list[str]:
     return [
         f"Noise       with this many tables, Gaussian noise under rho {quieter['rho']} (epsilon",
         f"            {quieter['epsilon']} but for a chance of {quieter['delta']}) would have",
-        f"            {quieter['ratio']:.0%} of this s.d.; an inquiry asks for it by a delta",
+        f"            {percent(quieter['ratio'])} of this s.d.; an inquiry asks for it by a delta",
     ]
 
 

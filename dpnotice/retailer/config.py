@@ -78,7 +78,8 @@ class AnswerConfig:
         output: the release file to write.
         purchases: the sales table and the meaning of its columns.
         signing_key: file of the private key that signs the release, if any.
-        releases: paths or patterns of files answered from this ledger: it must hold their debits.
+        releases: paths or patterns, in the folder, of files answered from this ledger before.
+        folder: of the configuration file.
     """
 
     inquiry: Inquiry
@@ -88,6 +89,7 @@ class AnswerConfig:
     purchases: Purchases
     signing_key: Path | None = None
     releases: tuple[str, ...] = ()
+    folder: Path = Path()
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -118,8 +120,9 @@ class AnswerConfig:
             ledger_path=folder / read.ledger,
             output=folder / read.output,
             purchases=_purchases(read, sourced),
-            signing_key=folder / read.signing_key if read.signing_key else None,
-            releases=tuple(_inside(folder, item) for item in read.releases),
+            signing_key=None if read.signing_key is None else folder / read.signing_key,
+            releases=tuple(read.releases),
+            folder=folder,
         )
 
     def ledger(self) -> Ledger:
@@ -129,11 +132,9 @@ class AnswerConfig:
             LedgerError: as :meth:`dpnotice.Ledger.open`.
             ReleaseError: a release is not readable.
         """
-        found = [path for item in self.releases for path in _matching(item)]
-        sent = [
-            release for release in map(Release.load, found) if release.retailer == self.retailer
-        ]
-        return Ledger.open(self.ledger_path, releases=sent)
+        found = [path for item in self.releases for path in _matching(self.folder, item)]
+        own = [sent for sent in map(Release.load, found) if sent.retailer == self.retailer]
+        return Ledger.open(self.ledger_path, releases=own)
 
     def check_key(self) -> None:
         """Refuse a signing key that would not sign, before anything is debited.
@@ -186,9 +187,12 @@ def _is_there(path: Path) -> bool:
     return True
 
 
-def _matching(item: str) -> list[str]:
+def _matching(folder: Path, item: str) -> list[str]:
     """Return what a pattern matches, if only nothing yet; a plain path is returned as it is."""
-    return glob.glob(item) if glob.has_magic(item) else [item]  # noqa: PTH207 -- absolute patterns
+    place = _inside(folder, item)
+    if not glob.has_magic(item) or os.path.isfile(place):  # noqa: PTH113 -- never fails
+        return [place]
+    return glob.glob(place)  # noqa: PTH207 -- Path.glob takes no absolute pattern
 
 
 def _purchases(read: _ConfigFile, sourced: Callable[[str | list[str]], Any]) -> Purchases:

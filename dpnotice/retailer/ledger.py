@@ -69,7 +69,7 @@ class Ledger:
             loss = PrivacyLoss(
                 **{content["measure"]: exact_decimal(content["cap"], content["measure"])}
             )
-        except (ValueError, TypeError, KeyError, InquiryError):
+        except (ValueError, TypeError, KeyError, RecursionError, InquiryError):
             raise chain.corrupt() from None
         self.measure: str = loss.measure
         self.cap = loss.value

@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise
@@ -20,6 +20,10 @@ from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Opened, Purchases
 from dpnotice.retailer.sql import DIALECTS, counting_sql, coverage_sql
 from dpnotice.zcdp import DELTA, quieter, total_variance
+
+
+_WORTH_TELLING: Final = 0.99
+"""Share of its s.d. that the noise would keep under the other law."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +84,9 @@ class Rehearsal:
             return None
         other, _ = quieter(loss.epsilon, DELTA, weights)
         ratio = math.sqrt(total_variance(other, weights) / total_variance(loss, weights))
-        told = {"rho": other.rho, "epsilon": loss.epsilon, "delta": DELTA, "ratio": ratio}
-        return told if ratio < 1 else None
+        if other.rho is None or ratio > _WORTH_TELLING:
+            return None
+        return {"rho": other.rho, "epsilon": loss.epsilon, "delta": DELTA, "ratio": ratio}
 
     def _table(self, of: tuple[str, ...]) -> dict[str, Any]:
         noise = self.noise[of]

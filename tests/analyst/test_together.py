@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from dpnotice.analyst.together import load_releases, together
 from dpnotice.errors import ReleaseError
 from dpnotice.release import Release
+from dpnotice.signature import create_key, public_key
 from made import releases
 
 ASKS: dict[str, Any] = {
@@ -226,3 +227,89 @@ def test_nothing_named_is_refused() -> None:
 def test_a_path_with_brackets_is_that_file(folder: Path) -> None:
     saved(folder, **{"sephora[1]": release("c"), "sephora1": release("d")})
     assert [each.retailer for each in load_releases(folder / "sephora[1].release")] == ["c"]
+
+
+# --- keys ----------------------------------------------------------------------------------
+@pytest.fixture
+def keys(tmp_path: Path) -> dict[str, str]:
+    """A key for each of two retailers, in their folders' file `name.key`."""
+    return {name: create_key(tmp_path / f"{name}.key") for name in ("a", "b")}
+
+
+def signed(folder: Path, **by: str) -> list[Path]:
+    """A release of each retailer, signed with the named key unless that is empty."""
+    for name, signer in by.items():
+        each = release(name)
+        (each.signed(folder / f"{signer}.key") if signer else each).save(folder / f"{name}.release")
+    return [folder / f"{name}.release" for name in by]
+
+
+def test_releases_signed_by_their_retailers_keys_are_read(
+    tmp_path: Path, keys: dict[str, str]
+) -> None:
+    found = load_releases(signed(tmp_path, b="b", a="a"), keys=keys)
+    assert [each.retailer for each in found] == ["a", "b"]
+    assert {each.retailer: each.signature.key for each in found if each.signature} == keys
+
+
+def test_keys_of_others_do_no_harm(tmp_path: Path, keys: dict[str, str]) -> None:
+    assert len(load_releases(signed(tmp_path, a="a"), keys=keys)) == 1
+
+
+@pytest.mark.parametrize(
+    ("by", "code"),
+    [
+        ({"a": "a", "b": ""}, "UNSIGNED"),
+        ({"a": "", "b": ""}, "UNSIGNED"),
+        ({"a": "a", "b": "a"}, "UNTRUSTED_KEY"),
+        ({"a": "b", "b": "a"}, "UNTRUSTED_KEY"),
+    ],
+    ids=["one unsigned", "all unsigned", "one signs for both", "exchanged"],
+)
+def test_a_release_not_signed_by_its_own_retailer_is_refused(
+    tmp_path: Path, keys: dict[str, str], by: dict[str, str], code: str
+) -> None:
+    paths = signed(tmp_path, **by)
+    with pytest.raises(ReleaseError) as refusal:
+        load_releases(paths, keys=keys)
+    assert refusal.value.code == code
+    assert len(load_releases(paths)) == 2
+
+
+@pytest.mark.parametrize(("signer", "code"), [("b", "UNTRUSTED_KEY"), ("", "UNSIGNED")])
+def test_a_retailer_without_a_known_key_is_refused(
+    tmp_path: Path, keys: dict[str, str], signer: str, code: str
+) -> None:
+    with pytest.raises(ReleaseError, match=code):
+        load_releases(signed(tmp_path, b=signer), keys={"a": keys["a"]})
+    with pytest.raises(ReleaseError, match=code):
+        load_releases(tmp_path / "b.release", keys={})
+
+
+def test_a_retailers_name_is_taken_exactly(tmp_path: Path, keys: dict[str, str]) -> None:
+    with pytest.raises(ReleaseError, match="UNTRUSTED_KEY"):
+        load_releases(signed(tmp_path, a="a"), keys={"A": keys["a"]})
+
+
+def test_a_signed_and_an_unsigned_copy_of_one_release_are_one_release_twice(
+    tmp_path: Path, keys: dict[str, str]
+) -> None:
+    (one,) = signed(tmp_path, a="a")
+    release("a").save(tmp_path / "copy.release")
+    for known in (None, keys):
+        with pytest.raises(ReleaseError, match="DUPLICATE_RELEASE"):
+            load_releases([one, tmp_path / "copy.release"], keys=known)
+
+
+def test_copies_signed_by_two_keys_are_one_release_twice(
+    tmp_path: Path, keys: dict[str, str]
+) -> None:
+    assert public_key(tmp_path / "b.key") == keys["b"]
+    both = [release("a").signed(tmp_path / f"{name}.key") for name in ("a", "b")]
+    assert refused(*both).code == "DUPLICATE_RELEASE"
+
+
+@pytest.mark.parametrize("bad", ["key", ["key"], 3])
+def test_keys_that_are_no_mapping_are_refused(folder: Path, bad: Any) -> None:
+    with pytest.raises(ReleaseError):
+        load_releases(f"{folder}/*.release", keys=bad)

@@ -60,6 +60,8 @@ def card_facts(**changes: object) -> dict[str, Any]:
         "loss": "1",
         "left": None,
         "sha256": "f" * 64,
+        "ids": "as_is",
+        "signed_by": None,
         "tables": [{"of": [], "cells": 1, "sd": 5.63, "half_width": 12}],
     }
     given_ = plain | changes
@@ -290,6 +292,31 @@ def test_the_card_says_what_leaves_and_what_it_costs() -> None:
         assert expected in card
 
 
+def test_the_card_names_the_key_that_signed_only_where_one_did() -> None:
+    assert "Signed by" not in wording.privacy_card(card_facts())
+    key = "K" * 43 + "="
+    lines = wording.privacy_card(card_facts(signed_by=key)).splitlines()
+    assert f"Signed by   {key}" in lines
+
+
+@pytest.mark.parametrize(
+    ("ids", "words"),
+    [
+        ("as_is", "as they are"),
+        ("trim", "without blanks around them"),
+        ("trim_ascii_lower", "without blanks around them, in lower case"),
+    ],
+)
+def test_the_card_says_how_ids_were_compared(ids: str, words: str) -> None:
+    lines = wording.privacy_card(card_facts(ids=ids)).splitlines()
+    assert f"Buyer ids   compared {words}" in lines
+
+
+def test_every_line_of_a_signed_card_fits_a_terminal() -> None:
+    card = wording.privacy_card(card_facts(ids="trim_ascii_lower", signed_by="K" * 43 + "="))
+    assert max(map(len, card.splitlines())) <= 100
+
+
 def test_the_card_says_that_losses_of_several_retailers_add_up() -> None:
     assert "at most the sum over their releases" in wording.privacy_card(card_facts())
 
@@ -371,6 +398,7 @@ def page_facts(**changes: object) -> dict[str, Any]:
         "spent": "0.5",
         "cap": "2",
         "state": "new",
+        "quieter": None,
         "counting": "SELECT 1;\n",
         "coverage": "SELECT 2;\n",
     }
@@ -415,4 +443,24 @@ def test_every_state_of_a_request_reads_differently() -> None:
 
 def test_every_line_of_the_page_but_the_queries_fits_a_terminal() -> None:
     page = wording.rehearsal_page(page_facts(state="open", ids="trim_ascii_lower"))
+    assert max(map(len, page.splitlines())) <= 100
+
+
+QUIETER = {"rho": "0.02435", "epsilon": "1", "delta": "0.000001", "ratio": 0.8649}
+
+
+def test_the_page_tells_of_the_quieter_law_only_where_there_is_one() -> None:
+    assert "Gaussian" not in wording.rehearsal_page(page_facts())
+    assert "Gaussian" in wording.rehearsal_page(page_facts(quieter=QUIETER))
+
+
+def test_the_page_says_what_the_quieter_law_would_cost_and_save() -> None:
+    page = " ".join(wording.rehearsal_page(page_facts(quieter=QUIETER)).split())
+    assert "Gaussian noise under rho 0.02435 (epsilon 1 but for a chance of 0.000001)" in page
+    assert "would have 86% of this s.d.; an inquiry asks for it by a delta" in page
+
+
+def test_the_line_on_the_quieter_law_fits_a_terminal() -> None:
+    long = {"rho": "123.456789", "epsilon": "999.999999999", "delta": "0.000000001"}
+    page = wording.rehearsal_page(page_facts(quieter=QUIETER | long))
     assert max(map(len, page.splitlines())) <= 100

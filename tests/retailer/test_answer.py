@@ -489,3 +489,27 @@ def test_a_failure_after_the_debit_says_that_the_loss_is_spent(
     monkeypatch.setattr(mechanism, "draw", fail)
     assert refused(ledger).code == "DEBITED"
     assert ledger.remaining(inquiry(), "shop") < ledger.cap
+
+
+# --- the rule for ids ----------------------------------------------------------------------
+@pytest.mark.parametrize("ids", ["as_is", "trim", "trim_ascii_lower"])
+def test_the_answer_says_how_ids_were_compared(ledger: Ledger, ids: str) -> None:
+    assert ask(ledger, purchases(ids=ids)).ids == ids
+
+
+def test_the_answer_is_signed_by_nobody(ledger: Ledger) -> None:
+    """The ledger holds it unsigned, so that a key can come, or be changed, afterwards."""
+    assert ask(ledger).signature is None
+
+
+def test_an_inquiry_with_as_many_levels_as_are_accepted_costs_nothing_in_vain(
+    ledger: Ledger,
+) -> None:
+    levels = [str(number) for number in range(100_000)]
+    try:
+        asked = inquiry(axes={"state": levels}, tables=[{"of": []}])
+    except DpnoticeError as refusal:
+        assert refusal.code == "DOMAIN_TOO_LARGE"  # noqa: PT017 -- refused before it was asked
+    else:
+        sales = purchases(axes={"state": "st"})
+        assert ask(ledger, sales, asked).retailer == "shop"

@@ -1,7 +1,8 @@
 """Entries are appended in order, linked, and never changed; the file says so when it is opened."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,15 +86,33 @@ def test_an_entry_is_never_changed_or_removed(path: Path, statement: str) -> Non
         other.execute(statement)
 
 
-@pytest.mark.parametrize("column", ["cost", "body", "hash", "prev", "request"])
+@contextmanager
+def untriggered(connection: sqlite3.Connection) -> Iterator[None]:
+    """Take every trigger away, and put all of them back in the order of the schema."""
+    for name in ("no_update", "no_delete", "in_order", "closes_open", "next_attempt"):
+        connection.execute(f"DROP TRIGGER {name}")
+    yield
+    for trigger in chain.SCHEMA[1:]:
+        connection.execute(trigger)
+    connection.commit()
+
+
+def test_triggers_put_back_are_no_change(path: Path) -> None:
+    """The helper above does not itself trip the check."""
+    with closing(sqlite3.connect(path)) as other, untriggered(other):
+        pass
+    assert opened(path) == GENESIS["body"]
+
+
+@pytest.mark.parametrize(
+    "column", ["cost", "body", "hash", "prev", "request", "account", "attempt"]
+)
 def test_a_change_behind_the_triggers_is_noticed(path: Path, column: str) -> None:
     appended(path, "debit", **DEBIT)
     with closing(sqlite3.connect(path)) as other:
-        other.execute("DROP TRIGGER no_update")
-        value = {"cost": 1, "request": "s"}.get(column, bytes(32))
-        other.execute(f"UPDATE entry SET {column} = ? WHERE seq = 1", (value,))  # noqa: S608 -- fixed names
-        other.execute(chain.SCHEMA[1])
-        other.commit()
+        value = {"cost": 1, "request": "s", "account": "b", "attempt": 1}.get(column, bytes(32))
+        with untriggered(other):
+            other.execute(f"UPDATE entry SET {column} = ? WHERE seq = 1", (value,))  # noqa: S608 -- fixed names
     with pytest.raises(LedgerError, match="not an intact ledger"):
         opened(path)
 
@@ -152,4 +171,59 @@ def test_a_file_system_without_durable_writes_is_refused(
     careless = Careless(path)
     monkeypatch.setattr(chain.sqlite3, "connect", lambda *_args, **_options: careless)
     with pytest.raises(LedgerError, match="durable"), chain.connected(path):
+        pass
+
+
+def test_what_is_corrupt_is_said_in_words_and_a_code() -> None:
+    refusal = chain.corrupt()
+    assert isinstance(refusal, LedgerError)
+    assert str(refusal) == "LEDGER_CORRUPT: the file is not an intact ledger; restore it"
+
+
+def test_a_chain_is_verified_within_the_transaction_that_adds_to_it(path: Path) -> None:
+    with chain.connected(path) as connection, chain.writing(connection):
+        chain.append(connection, "debit", **DEBIT)
+        assert chain.checked(connection) == GENESIS["body"]
+
+
+def test_a_file_without_entries_is_no_chain(tmp_path: Path) -> None:
+    made = tmp_path / "x.ledger"
+    made.touch()
+    with chain.connected(made) as connection, chain.writing(connection):
+        chain.lay(connection)
+    with pytest.raises(LedgerError, match="LEDGER_CORRUPT"):
+        opened(made)
+
+
+def test_a_busy_file_is_said_to_be_busy(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "_BUSY_MS", 50)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert refused(path, "debit", **DEBIT) == "LEDGER_BUSY"
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_an_entry_removed_before_another_is_noticed(path: Path, number: int) -> None:
+    appended(path, "debit", **DEBIT)
+    appended(path, "artifact", **ANSWER)
+    with closing(sqlite3.connect(path)) as other, untriggered(other):
+        other.execute("DELETE FROM entry WHERE seq = ?", (number,))
+    with pytest.raises(LedgerError, match="LEDGER_CORRUPT"):
+        opened(path)
+
+
+@pytest.mark.parametrize("content", [b"no database", b"SQLite format 3\0" + bytes(84)])
+def test_another_file_is_no_chain(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x").write_bytes(content)
+    with pytest.raises(LedgerError, match="LEDGER_CORRUPT"):
+        opened(tmp_path / "x")
+
+
+def test_a_file_without_room_for_its_journal_cannot_be_written(path: Path) -> None:
+    path.with_name(path.name + "-journal").mkdir()
+    assert refused(path, "debit", **DEBIT) == "LEDGER_WRITE"
+
+
+def test_a_name_that_no_file_can_have_cannot_be_written() -> None:
+    with pytest.raises(LedgerError, match="LEDGER_WRITE"), chain.connected(Path("\udc80" * 400)):
         pass

@@ -1,5 +1,7 @@
 """The engineer's configuration file: paths from its own folder, and nothing unknown in it."""
 
+import dataclasses
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,12 @@ import pytest
 import tomli_w
 
 from dpnotice.errors import InquiryError, LedgerError, PurchasesError, ReleaseError
+from dpnotice.release import Release
 from dpnotice.retailer import counting
 from dpnotice.retailer.config import AnswerConfig
 from dpnotice.retailer.ledger import Ledger
+from dpnotice.signature import create_key
+from made import releases
 from made.releases import matter
 
 
@@ -369,3 +374,153 @@ def test_an_output_that_could_not_be_written_is_refused_beforehand(
     config = AnswerConfig.load(write(tmp_path, content(output=output)))
     with pytest.raises(ReleaseError, match="FILE"):
         config.check_output(answered=False)
+
+
+# --- the signing key -----------------------------------------------------------------------
+def plain_release() -> Release:
+    return releases.release(matter(), {(): 5}, 64.0, retailer="shop")
+
+
+def test_without_a_key_a_release_leaves_unsigned(tmp_path: Path) -> None:
+    config = AnswerConfig.load(write(tmp_path, content()))
+    config.check_key()
+    assert config.signing_key is None
+    assert config.signed(plain_release()).signature is None
+
+
+def test_with_a_key_a_release_leaves_signed_by_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "job", content(signing_key="keys/shop.key"))
+    (tmp_path / "job" / "keys").mkdir()
+    public = create_key(tmp_path / "job" / "keys" / "shop.key")
+    monkeypatch.chdir(tmp_path)
+    config = AnswerConfig.load(path)
+    config.check_key()
+    signed = config.signed(plain_release())
+    signed.check_key(public)
+    assert signed.digest == plain_release().digest
+
+
+@pytest.mark.parametrize("kind", ["missing", "no key", "a folder"])
+def test_a_key_that_would_not_sign_is_refused_beforehand(tmp_path: Path, kind: str) -> None:
+    if kind == "no key":
+        (tmp_path / "shop.key").write_text("not a key", encoding="utf-8")
+    elif kind == "a folder":
+        (tmp_path / "shop.key").mkdir()
+    config = AnswerConfig.load(write(tmp_path, content(signing_key="shop.key")))
+    with pytest.raises(ReleaseError, match=r"KEY: 'shop\.key' holds no Ed25519 private key"):
+        config.check_key()
+
+
+def test_without_the_library_a_key_is_refused_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_key(tmp_path / "shop.key")
+    config = AnswerConfig.load(write(tmp_path, content(signing_key="shop.key")))
+    for name in [name for name in sys.modules if name.split(".")[0] == "cryptography"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ReleaseError, match="SIGN_EXTRA"):
+        config.check_key()
+
+
+def test_a_key_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    assert "'signing_key'" in refused(write(tmp_path, content(signing_key=7)))
+
+
+# --- releases answered before --------------------------------------------------------------
+def sent(ledger: Ledger, folder: Path, name: str, **changes: Any) -> None:
+    """Debit a request of that name, and save a release that names its debit."""
+    debit = ledger.debit(matter(privacy={"epsilon": "0.1"}), "shop", request=name, attempt=0)
+    made = dataclasses.replace(
+        plain_release(), ledger_sequence=debit.sequence, ledger_head=debit.head
+    )
+    dataclasses.replace(made, **changes).save(folder / f"{name}.release")
+
+
+def restored(folder: Path, **changes: Any) -> AnswerConfig:
+    """A ledger put back to before its second release was answered."""
+    path = write(folder, content(**changes))
+    ledger = Ledger.create(folder / "shop.ledger", epsilon_cap="2")
+    sent(ledger, folder, "first")
+    backup = ledger.path.read_bytes()
+    sent(ledger, folder, "second")
+    ledger.path.write_bytes(backup)
+    return AnswerConfig.load(path)
+
+
+@pytest.mark.parametrize(
+    "named", [["*.release"], ["second.release"], ["first.release", "sec*.release"]]
+)
+def test_a_restored_ledger_is_noticed_by_the_releases_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: list[str]
+) -> None:
+    config = restored(tmp_path / "job [1]", releases=named)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(LedgerError, match="LEDGER_ROLLED_BACK"):
+        config.ledger()
+
+
+@pytest.mark.parametrize("named", [[], ["first.release"], ["none-yet-*.release"]])
+def test_releases_that_the_ledger_holds_or_that_are_not_there_yet_do_no_harm(
+    tmp_path: Path, named: list[str]
+) -> None:
+    assert restored(tmp_path, releases=named).ledger().cap == 2
+
+
+def test_a_release_named_and_missing_is_refused(tmp_path: Path) -> None:
+    config = restored(tmp_path, releases=["third.release"])
+    with pytest.raises(ReleaseError, match=r"FILE: 'third\.release'"):
+        config.ledger()
+
+
+def test_a_release_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    config = restored(tmp_path, releases=["*.release"])
+    (tmp_path / "third.release").write_bytes(b"dpnotice release 1\n")
+    with pytest.raises(ReleaseError, match=r"INTEGRITY: 'third\.release'"):
+        config.ledger()
+
+
+def test_releases_of_other_retailers_have_their_debits_elsewhere(tmp_path: Path) -> None:
+    config = restored(tmp_path, releases=["*.release"])
+    (tmp_path / "second.release").unlink()
+    other = dataclasses.replace(plain_release(), retailer="another", ledger_sequence=99)
+    other.save(tmp_path / "another.release")
+    assert config.ledger().cap == 2
+
+
+def test_signed_releases_are_held_against_the_ledger_too(tmp_path: Path) -> None:
+    config = restored(tmp_path, releases=["signed.release"])
+    create_key(tmp_path / "shop.key")
+    second = Release.load(tmp_path / "second.release").signed(tmp_path / "shop.key")
+    second.save(tmp_path / "signed.release")
+    with pytest.raises(LedgerError, match="LEDGER_ROLLED_BACK"):
+        config.ledger()
+
+
+@pytest.mark.parametrize("given", ["*.release", [7], {"a": "b"}])
+def test_releases_are_a_list_of_texts(tmp_path: Path, given: Any) -> None:
+    assert "'releases" in refused(write(tmp_path, content(releases=given)))
+
+
+# --- a place that is taken -----------------------------------------------------------------
+@pytest.mark.parametrize("kind", ["file", "folder", "link to nowhere"])
+def test_a_new_answer_is_never_written_over_what_is_there(tmp_path: Path, kind: str) -> None:
+    place = tmp_path / "shop.release"
+    if kind == "file":
+        place.write_bytes(b"mine")
+    elif kind == "folder":
+        place.mkdir()
+    else:
+        place.symlink_to(tmp_path / "elsewhere")
+    config = AnswerConfig.load(write(tmp_path, content(output="shop.release")))
+    with pytest.raises(ReleaseError, match=r"OUTPUT_EXISTS: .*nothing was debited"):
+        config.check_output(answered=False)
+    config.check_output(answered=True)
+
+
+def test_a_free_place_is_no_refusal_and_stays_free(tmp_path: Path) -> None:
+    config = AnswerConfig.load(write(tmp_path, content(output="shop.release")))
+    before = sorted(tmp_path.iterdir())
+    config.check_output(answered=False)
+    assert sorted(tmp_path.iterdir()) == before

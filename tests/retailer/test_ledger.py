@@ -1,5 +1,6 @@
 """The budget is debited once, durably, in order, and never beyond its cap."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -21,8 +22,10 @@ from hypothesis import strategies as st
 
 from dpnotice.errors import InquiryError, LedgerError
 from dpnotice.inquiry import Inquiry
+from dpnotice.release import Release
 from dpnotice.retailer import ledger as module
 from dpnotice.retailer.ledger import Debit, Ledger
+from made import releases
 from made.releases import matter
 
 REQUEST = "f" * 64
@@ -526,3 +529,153 @@ def test_a_name_that_differs_in_case_only_is_refused(ledger: Ledger) -> None:
 def test_a_ledger_without_a_cap_is_refused_in_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(InquiryError, match="a ledger has one cap"):
         Ledger.create(tmp_path / "b.ledger")
+
+
+# --- damaged after it was opened -----------------------------------------------------------
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entry SET body = CAST(replace(body, '2', '9') AS BLOB) WHERE seq = 0",
+        "UPDATE entry SET cost = 1 WHERE kind = 'debit'",
+        "DELETE FROM entry WHERE kind = 'debit'",
+        "DELETE FROM entry",
+    ],
+    ids=["cap", "cost", "debit", "all"],
+)
+def test_what_was_damaged_since_it_was_opened_pays_for_nothing(
+    ledger: Ledger, statement: str
+) -> None:
+    ledger.store(paid(ledger), b"answer")
+    with tampering(ledger.path) as connection:
+        connection.execute(statement)
+    before = entries(ledger.path)
+    assert code(lambda: paid(ledger, "0.5", request="other")) == "LEDGER_CORRUPT"
+    assert entries(ledger.path) == before
+
+
+def test_a_trigger_taken_away_since_it_was_opened_pays_for_nothing(ledger: Ledger) -> None:
+    with closing(sqlite3.connect(ledger.path)) as connection:
+        connection.execute("DROP TRIGGER no_delete")
+    assert code(lambda: paid(ledger)) == "LEDGER_CORRUPT"
+    assert entries(ledger.path) == 1
+
+
+# --- a first entry that holds no cap -------------------------------------------------------
+def with_genesis(path: Path, body: bytes) -> Path:
+    """A chain sound in every link, whose first entry has this body."""
+    path.touch()
+    fields: dict[str, Any] = {"account": "", "request": "", "attempt": 0, "cost": 0}
+    with module.chain.connected(path) as connection, module.chain.writing(connection):
+        module.chain.lay(connection)
+        module.chain.append(connection, "genesis", body=body, **fields)
+    return path
+
+
+def test_a_first_entry_with_a_cap_is_read(tmp_path: Path) -> None:
+    body = b'{"cap": "1.5", "measure": "rho"}'
+    made = Ledger.open(with_genesis(tmp_path / "x", body))
+    assert (made.cap, made.measure) == (Decimal("1.5"), "rho")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"no json",
+        b"\xff",
+        b"null",
+        b"7",
+        b'"text"',
+        b"[]",
+        b'["cap", "measure"]',
+        b"{}",
+        b'{"cap": "1"}',
+        b'{"measure": "epsilon"}',
+        b'{"cap": "1", "measure": "delta"}',
+        b'{"cap": "1", "measure": ""}',
+        b'{"cap": "1", "measure": null}',
+        b'{"cap": "1", "measure": ["epsilon"]}',
+        b'{"cap": 1, "measure": "epsilon"}',
+        b'{"cap": null, "measure": "epsilon"}',
+        b'{"cap": "0", "measure": "epsilon"}',
+        b'{"cap": "-1", "measure": "epsilon"}',
+        b'{"cap": "NaN", "measure": "epsilon"}',
+        b'{"cap": "1e9", "measure": "epsilon"}',
+        b'{"cap": Infinity, "measure": "epsilon"}',
+        b'{"cap": "1", "measure": "epsilon"} ,',
+        b"[" * 100_000,
+    ],
+    ids=lambda body: body[:40].decode("latin-1") or "nothing",
+)
+def test_a_first_entry_without_a_cap_is_no_ledger(tmp_path: Path, body: bytes) -> None:
+    path = with_genesis(tmp_path / "x", body)
+    assert code(lambda: Ledger.open(path)) == "LEDGER_CORRUPT"
+
+
+# --- releases that were answered from it ---------------------------------------------------
+def answered(ledger: Ledger, request: str = REQUEST) -> Release:
+    debit = paid(ledger, "0.1", request=request)
+    asked = inquiry("1")
+    counts = {of: [0] * len(asked.axes["state"]) for of in asked.tables}
+    plain = releases.release(asked, counts, 64.0, retailer="shop")
+    return dataclasses.replace(plain, ledger_sequence=debit.sequence, ledger_head=debit.head)
+
+
+def test_a_ledger_that_holds_the_debits_of_its_releases_is_opened(ledger: Ledger) -> None:
+    sent = [answered(ledger, str(number)) for number in range(3)]
+    for given_releases in ([], sent, tuple(sent), sent * 2):
+        assert Ledger.open(ledger.path, releases=given_releases).cap == 2
+
+
+def test_a_ledger_behind_one_of_its_releases_is_rolled_back(ledger: Ledger) -> None:
+    first = answered(ledger, "first")
+    backup = shutil.copy(ledger.path, ledger.path.with_suffix(".backup"))
+    second = answered(ledger, "second")
+    assert Ledger.open(backup, releases=[first]).cap == 2
+    for sent in ([second], [first, second]):
+        assert code(lambda s=sent: Ledger.open(backup, releases=s)) == "LEDGER_ROLLED_BACK"
+
+
+@pytest.mark.parametrize("change", [{"ledger_sequence": 2}, {"ledger_head": "0" * 64}])
+def test_a_debit_is_known_by_its_place_and_its_head(ledger: Ledger, change: dict[str, Any]) -> None:
+    sent = dataclasses.replace(answered(ledger), **change)
+    assert code(lambda: Ledger.open(ledger.path, releases=[sent])) == "LEDGER_ROLLED_BACK"
+
+
+def test_a_witness_counts_beside_the_releases(ledger: Ledger) -> None:
+    sent = answered(ledger)
+    witness = (sent.ledger_sequence, sent.ledger_head)
+    assert Ledger.open(ledger.path, releases=[sent], witness=witness).cap == 2
+    strange = (9, "0" * 64)
+    call = lambda: Ledger.open(ledger.path, releases=[sent], witness=strange)  # noqa: E731 -- one call
+    assert code(call) == "LEDGER_ROLLED_BACK"
+
+
+@pytest.mark.parametrize(
+    "given_releases",
+    [None, "a.release", b"a", Path("a.release"), {}, 3, ["a.release"], [Path("a")], [None], ({},)],
+    ids=repr,
+)
+def test_releases_that_are_none_are_refused_in_words(ledger: Ledger, given_releases: Any) -> None:
+    with pytest.raises(
+        LedgerError, match=r"ARGUMENT: releases is a list .*Release\.load"
+    ) as refusal:
+        Ledger.open(ledger.path, releases=given_releases)
+    assert refusal.value.code == "ARGUMENT"
+
+
+def test_one_release_without_a_list_is_refused_in_words(ledger: Ledger) -> None:
+    sent: Any = answered(ledger)
+    assert code(lambda: Ledger.open(ledger.path, releases=sent)) == "ARGUMENT"
+
+
+def test_one_request_answered_from_a_ledger_and_from_its_copy_names_two_debits(
+    ledger: Ledger,
+) -> None:
+    """Else the copy would pass for the ledger, and pay for the same buyers once more."""
+    copied = Ledger.open(shutil.copy(ledger.path, ledger.path.with_suffix(".copy")))
+    debits = [paid(each) for each in (ledger, copied)]
+    assert len({debit.head for debit in debits}) == 2
+    sent = dataclasses.replace(answered(ledger, "other"), ledger_sequence=1)
+    sent = dataclasses.replace(sent, ledger_head=debits[0].head)
+    assert code(lambda: Ledger.open(copied.path, releases=[sent])) == "LEDGER_ROLLED_BACK"

@@ -3,7 +3,12 @@
 import ast
 import inspect
 import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -299,3 +304,180 @@ def test_the_only_feature_enabled_is_contrib() -> None:
     ]
     enabled = [c for c in calls if getattr(c.func, "attr", "") == "enable_features"]
     assert [[ast.literal_eval(a) for a in call.args] for call in enabled] == [["contrib"]]
+
+
+# --- a table drawn by pieces ---------------------------------------------------------------
+CELLS = [1, 511, 512, 513, 1023, 1025, 4_096, 20_011]
+
+
+def numbered(cells: int) -> npt.NDArray[np.int64]:
+    """Counts so far apart that no cell's noise could reach another's."""
+    return np.arange(1, cells + 1, dtype=np.int64) * 10**9
+
+
+@pytest.mark.parametrize("threads", [1, 2, 7])
+@pytest.mark.parametrize("cells", CELLS)
+def test_every_cell_keeps_its_place_whatever_the_threads(
+    monkeypatch: pytest.MonkeyPatch, cells: int, threads: int
+) -> None:
+    """False alarm: below exp(-1000) per cell, the chance of noise beyond 10,000 at scale 2."""
+    monkeypatch.setattr(mechanism, "_THREADS", threads)
+    exact = numbered(cells + 1)
+    asked = inquiry(axes={"state": [f"level {i}" for i in range(cells)]})
+    counts = ConfidentialCounts({("state",): exact})
+    noisy = mechanism.draw(asked, counts, mechanism.calibrate(asked))[("state",)].counts
+    assert np.abs(noisy - exact).max() < 10_000
+
+
+def test_cells_of_several_axes_keep_their_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    """False alarm: below exp(-1000) per cell."""
+    monkeypatch.setattr(mechanism, "_THREADS", 3)
+    axes = {name: [f"{i}" for i in range(size)] for name, size in (("a", 30), ("b", 40), ("c", 2))}
+    asked = inquiry(axes=axes, tables=[{"of": ["a", "b", "c"]}, {"of": ["b"]}])
+    exact = {of: numbered(asked.cells(of)).reshape(asked.shape(of)) for of in asked.tables}
+    exact["a", "b", "c"] = np.asfortranarray(exact["a", "b", "c"])
+    noisy = mechanism.draw(asked, ConfidentialCounts(exact), mechanism.calibrate(asked))
+    assert all(np.abs(noisy[of].counts - exact[of]).max() < 10_000 for of in asked.tables)
+
+
+class Passing:
+    """A measurement without noise that notes the pieces it is given, and may fail at some."""
+
+    def __init__(self, change: Callable[[list[int]], list[int]] = lambda piece: piece) -> None:
+        self.change = change
+        self.given: list[int] = []
+
+    def __call__(self, piece: npt.NDArray[np.int64]) -> list[int]:
+        self.given.append(len(piece))
+        return self.change(piece.tolist())
+
+
+@pytest.mark.parametrize("cells", CELLS)
+@pytest.mark.parametrize("threads", [1, 4])
+def test_every_cell_is_drawn_once(
+    monkeypatch: pytest.MonkeyPatch, cells: int, threads: int
+) -> None:
+    monkeypatch.setattr(mechanism, "_THREADS", threads)
+    passing = Passing()
+    assert np.array_equal(mechanism._noisy(passing, numbered(cells)), numbered(cells))
+    assert sum(passing.given) == cells
+    assert min(passing.given) >= min(cells, 256)
+    assert len(passing.given) <= 16 * threads
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda piece: piece[:-1],
+        lambda piece: [*piece, 0],
+        lambda _: [],
+        lambda piece: piece[1:] if piece[0] > 10**12 else [*piece, 0],
+    ],
+    ids=["one short", "one too many", "none", "the sum of lengths kept"],
+)
+def test_a_piece_of_another_length_is_refused(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[list[int]], list[int]]
+) -> None:
+    monkeypatch.setattr(mechanism, "_THREADS", 2)
+    with pytest.raises(PurchasesError, match="NOISE_CHECK"):
+        mechanism._noisy(Passing(change), numbered(2_048))
+
+
+def test_lengths_are_compared_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted fault above does keep the sum: of four pieces two grow and two shrink."""
+    monkeypatch.setattr(mechanism, "_THREADS", 2)
+    passing = Passing()
+    mechanism._noisy(passing, numbered(2_048))
+    assert sorted(passing.given) == [512] * 4
+
+
+# --- the generator and its environment -----------------------------------------------------
+BROKEN = "openssl_conf = init\n[init]\nrandom = r\n[r]\nrandom = NO-SUCH-RAND\nseed = NO-SUCH\n"
+"""Settings of OpenSSL that name a generator which does not exist."""
+DRAWN = """
+import os, sys
+from pathlib import Path
+named = lambda: {k: v for k, v in os.environ.items() if k.startswith("OPENSSL_")}
+before = named()
+import importlib.util
+spec = importlib.util.find_spec("dpnotice.retailer.mechanism")
+source = Path(spec.origin).read_text("utf-8")
+assert source.count("\\n_start_randomness()\\n") == 1
+if sys.argv[1] == "planted":
+    source = source.replace("\\n_start_randomness()\\n", "\\n")
+mechanism = importlib.util.module_from_spec(spec)
+exec(compile(source, spec.origin, "exec"), vars(mechanism))
+import numpy as np
+measurement = mechanism._measurement(mechanism.NoiseLaw(sys.argv[2]), 100.0)
+values = measurement(np.zeros(50, np.int64))
+print(len(values), len(set(values)) > 1, named() == before)
+"""
+
+
+def drawn_under(settings_of_openssl: dict[str, str], *arguments: str) -> tuple[int, str]:
+    plain = {k: v for k, v in os.environ.items() if not k.startswith("OPENSSL_")}
+    done = subprocess.run(
+        [sys.executable, "-c", DRAWN, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=plain | settings_of_openssl,
+    )
+    return done.returncode, done.stdout
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "openssl.cnf").write_text(BROKEN, encoding="utf-8")
+    return {"OPENSSL_CONF": str(tmp_path / "openssl.cnf"), "OPENSSL_MODULES": str(tmp_path)}
+
+
+@pytest.mark.parametrize("law", ["discrete-laplace", "discrete-gaussian"])
+def test_settings_of_openssl_in_the_environment_do_not_reach_the_generator(
+    broken: dict[str, str], law: str
+) -> None:
+    assert drawn_under(broken, "whole", law) == (0, "50 True True\n")
+
+
+@pytest.mark.parametrize("names", [(), ("OPENSSL_CONF",), ("OPENSSL_MODULES",)])
+def test_the_environment_is_afterwards_what_it_was(
+    broken: dict[str, str], names: tuple[str, ...]
+) -> None:
+    some = {name: broken[name] for name in names}
+    assert drawn_under(some, "whole", "discrete-laplace") == (0, "50 True True\n")
+
+
+def test_without_the_first_draw_those_settings_would_stop_the_noise(
+    broken: dict[str, str],
+) -> None:
+    """The planted fault: the module without its last call."""
+    assert drawn_under(broken, "planted", "discrete-laplace")[0] != 0
+    assert drawn_under({}, "planted", "discrete-laplace") == (0, "50 True True\n")
+
+
+@pytest.mark.parametrize("given", [{}, {"OPENSSL_CONF": "a"}, {"OPENSSL_MODULES": "b"}])
+def test_the_first_draw_puts_the_environment_back(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str]
+) -> None:
+    for name in ("OPENSSL_CONF", "OPENSSL_MODULES"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    seen: list[dict[str, str]] = []
+    monkeypatch.setattr(
+        mechanism, "_measurement", lambda *_: lambda _exact: seen.append(dict(os.environ))
+    )
+    before = dict(os.environ)
+    mechanism._start_randomness()
+    assert dict(os.environ) == before
+    assert (seen[0]["OPENSSL_CONF"], "OPENSSL_MODULES" in seen[0]) == (os.devnull, False)
+
+
+def test_a_failing_first_draw_puts_the_environment_back_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENSSL_CONF", "a")
+    monkeypatch.setattr(mechanism, "_measurement", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        mechanism._start_randomness()
+    assert os.environ["OPENSSL_CONF"] == "a"

@@ -1,5 +1,6 @@
 """A rehearsal shows all that an answer would do, and does nothing of it."""
 
+import math
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -277,3 +278,51 @@ def test_an_open_debit_of_a_spent_ledger_is_shown_as_open(tmp_path: Path) -> Non
     ledger = Ledger.create(tmp_path / "b.ledger", epsilon_cap="1")
     ledger.debit(inquiry(), "shop", request=request_id(inquiry(), "shop", "as_is"), attempt=0)
     assert rehearsed(ledger).state == "open"
+
+
+# --- the quieter law -----------------------------------------------------------------------
+def subsets(number: int) -> dict[str, Any]:
+    """As many tables of equal weight."""
+    names = "abcd"
+    all_of = [[name for i, name in enumerate(names) if bits >> i & 1] for bits in range(16)]
+    return {
+        "axes": {name: ["x"] for name in names},
+        "tables": [{"of": of} for of in all_of][:number],
+    }
+
+
+def mapped(**changes: Any) -> Purchases:
+    return Purchases(sales(), **COLUMNS, axes=dict.fromkeys("abcd", "st"), **changes)
+
+
+def page(ledger: Ledger, tables: int, **changes: Any) -> str:
+    return rehearsed(ledger, mapped(), inquiry(**(subsets(tables) | changes))).page()
+
+
+@pytest.mark.parametrize("tables", [1, 10, 11, 16])
+def test_from_eleven_equal_tables_the_page_tells_of_gaussian_noise(
+    ledger: Ledger, tables: int
+) -> None:
+    assert ("Gaussian noise under rho 0.02435" in page(ledger, tables)) == (tables > 10)
+
+
+def test_the_saving_is_that_of_the_two_laws_at_one_loss(ledger: Ledger) -> None:
+    """16 tables: sqrt of 16/(2 rho) over the variance of Laplace noise of scale 16."""
+    laplace = 1 / (2 * math.sinh(1 / 32) ** 2)
+    share = math.sqrt(16 / (2 * 0.02435) / laplace)
+    assert f"{share:.0%} of this s.d." in page(ledger, 16)
+
+
+def test_where_the_inquiry_left_the_law_to_the_tables_nothing_is_quieter(tmp_path: Path) -> None:
+    rho = Ledger.create(tmp_path / "rho.ledger", rho_cap="1")
+    shown = page(rho, 16, privacy={"epsilon": "1", "delta": "0.000001"})
+    assert "rho 0.02435; spent before 0 of 1" in shown
+    assert "quieter" not in shown
+    assert "asks for it by a delta" not in shown
+
+
+@pytest.mark.parametrize("epsilon", ["0.000000001", "0.0001", "0.01", "3"])
+def test_any_loss_that_can_be_answered_can_be_rehearsed(ledger: Ledger, epsilon: str) -> None:
+    """Where no Gaussian noise keeps so small a loss, there is none to tell of."""
+    asked = inquiry(**subsets(2), privacy={"epsilon": epsilon})
+    assert "new: an answer would" in rehearsed(ledger, mapped(), asked).page()
