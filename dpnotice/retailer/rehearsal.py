@@ -21,7 +21,6 @@ from dpnotice.retailer.purchases import Opened, Purchases
 from dpnotice.retailer.sql import DIALECTS, counting_sql, coverage_sql
 from dpnotice.zcdp import DELTA, quieter, total_variance
 
-
 _WORTH_TELLING: Final = 0.99
 """Share of its s.d. that the noise would keep under the other law."""
 
