@@ -14,12 +14,12 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from dpnotice.errors import ReleaseError  # noqa: E402 -- the same
-from dpnotice.release import Release  # noqa: E402 -- the same
-from made.heavy import readings  # noqa: E402 -- the path comes first
-from made.mutants import MUTATORS, good_files  # noqa: E402 -- the path comes first
+from dpnotice.errors import ReleaseError
+from dpnotice.release import Release
+from made.heavy import readings
+from made.mutants import MUTATORS, good_files
 
 SECONDS, MEBIBYTES = 1.0, 512
 BATCH = 5_000
