@@ -90,7 +90,11 @@ def quieter(
         epsilon: declared.
         delta: agreed.
         weights: one positive weight per table.
+
+    Raises:
+        InquiryError: delta is no fraction.
     """
+    check_fraction(float(delta), "delta")
     pure = PrivacyLoss(epsilon=epsilon)
     try:
         concentrated = rho_within(epsilon, delta)

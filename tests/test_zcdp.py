@@ -286,3 +286,9 @@ def test_what_is_no_decimal_text_above_zero_is_refused_by_name(field: str, bad: 
     with pytest.raises(InquiryError, match=f"{field} must be decimal text above 0") as refusal:
         declared(texts, None, [ONE])
     assert refusal.value.code == "BAD_BUDGET"
+
+
+@pytest.mark.parametrize("delta", ["1", "2"])
+def test_a_delta_that_is_no_fraction_is_refused_rather_than_passed_over(delta: str) -> None:
+    with pytest.raises(InquiryError, match="delta must be a fraction"):
+        declared({"epsilon": "1", "delta": delta}, None, [Decimal(1)])
