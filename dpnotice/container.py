@@ -60,7 +60,7 @@ def signature_line(signature: Signature) -> bytes:
 def _canonical(content: object) -> bytes:
     """RFC 8785 form of a tree without floats and with ASCII keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return text.encode("utf-8")
+    return text.encode()
 
 
 def write_once(path: Path, data: bytes) -> None:
@@ -206,7 +206,7 @@ def _parse(text: bytes) -> Any:
     integers, objects = count(), count()
     try:
         tree = json.loads(
-            text.decode("utf-8"),
+            text.decode(),
             parse_float=_refuse,
             parse_constant=_refuse,
             parse_int=lambda digits: _short_int(digits, next(integers)),

@@ -88,7 +88,7 @@ class Header(_Strict):
         try:
             return cls.model_validate(tree)
         except ValidationError as refusal:
-            place = ".".join(map(str, refusal.errors(include_url=False)[0]["loc"]))
+            place = ".".join(map(str, refusal.errors()[0]["loc"]))
             raise ReleaseError(
                 f"the header's field {place[:_PLACE_SHOWN]!a} is not as specified", code="HEADER"
             ) from None

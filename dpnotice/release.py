@@ -372,4 +372,4 @@ def _cells(header: Header, inquiry: Inquiry, raw: memoryview) -> list[Counts]:
         raise ReleaseError("a table does not have one count per cell", code="CELLS")
     if raw:
         return np.split(np.frombuffer(raw, dtype="<i8").astype(np.int64), np.cumsum(sizes)[:-1])
-    return [np.array(counts, dtype=np.int64) for counts in inside]
+    return [np.array(counts) for counts in inside]

@@ -71,7 +71,7 @@ def rho_within(epsilon: Decimal, delta: Decimal) -> PrivacyLoss:
     rho = _RHO_DIGITS.create_decimal(low).quantize(_NANO, rounding=ROUND_DOWN)
     if not rho:
         raise InquiryError(
-            f"epsilon {epsilon} with delta {delta} leaves no room for Gaussian noise; "
+            f"epsilon {epsilon:f} with delta {delta} leaves no room for Gaussian noise; "
             "leave delta out",
             code="BAD_BUDGET",
         )

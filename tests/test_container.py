@@ -1,6 +1,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import socket
 import stat
@@ -110,6 +111,10 @@ def test_the_digest_is_that_of_all_before_it(tree: dict[str, Any], raw: bytes) -
     assert (digest_of(data), unpack(data).digest, unpack(data + LINE).digest) == (stated,) * 3
 
 
+def test_the_digest_of_a_file_stands_in_its_last_line() -> None:
+    assert f"sha256 {digest_of(GOOD)}\n".encode() == GOOD[-72:]
+
+
 def test_an_unsigned_file_has_no_signature() -> None:
     assert unpack(GOOD).signature is None
 
@@ -155,6 +160,8 @@ def test_every_flipped_bit_of_a_signed_file_is_refused_or_another_signature(bit:
         LINE.replace(b"==\n", b"=v\n"),
         LINE.replace(b"/", b"_"),
         LINE.replace(b"/", b" ", 1),
+        LINE.replace(b"K", b"_", 1),
+        LINE.replace(b"K", b"-", 1),
         LINE.replace(b"K", "K".encode("utf-16-le"), 1),
     ],
 )
@@ -173,6 +180,51 @@ def test_a_signature_under_the_digest_is_part_of_the_raw_bytes() -> None:
 def test_a_signature_alone_is_no_release() -> None:
     assert code_of(LINE) == "MAGIC"
     assert code_of(MAGIC + LINE) == "INTEGRITY"
+
+
+# --- what a reader bears -------------------------------------------------------------------
+def test_the_limits_are_the_documented_ones() -> None:
+    assert (MAX_FILE, MAX_HEADER, MAX_DEPTH) == (96 * 2**20, 8 * 2**20, 8)
+    assert (MAX_NODES, MAX_INTEGERS, MAX_STRINGS) == (8_192, 270_336, 165_536)
+
+
+WORDS: list[tuple[bytes | None, str]] = [
+    (None, "FILE: a release is read from bytes; use Release.load for a path"),
+    (b"PK", "MAGIC: not a dpnotice release"),
+    (b"dpnotice release 2\n", "VERSION: of a version that this reader does not know"),
+    (
+        GOOD + b"\n",
+        "INTEGRITY: the file is not what was written: its SHA-256 differs; ask for it again",
+    ),
+    (sealed(MAGIC + b"x\n{}\n"), "LENGTH: the header's length is not a plain number"),
+    (sealed(MAGIC + b"99999999\n{}\n"), "LENGTH: the header's length is not a plain number"),
+    (sealed(MAGIC + b"9\n{}\n"), "LENGTH: the header's length does not fit the file"),
+    (with_text(b"{"), "JSON: the header is not plain JSON in UTF-8"),
+    (with_text(b"1.0"), "NUMBER: the header holds a number that is no integer"),
+    (
+        with_text(b"1" * 18),
+        (
+            "NUMBER: the header holds a longer integer than any count, or more of them than fit a "
+            "release"
+        ),
+    ),
+    (with_text(b'{"a":1,"a":1}'), "DUPLICATE_KEY: the header repeats a key"),
+    (with_text('{"é":1}'.encode()), "CANONICAL: the header has a key beyond ASCII"),
+    (with_text(b" {}"), "CANONICAL: the header is not in canonical form"),
+    (with_text(b"[" * 9 + b"]" * 9), "DEPTH: the header is nested too deeply"),
+    (with_text(b"[" * MAX_NODES), "DEPTH: the header is nested too deeply"),
+    (
+        with_text(b"[" + b",".join([b"{}"] * MAX_NODES) + b"]"),
+        "NODES: the header has more parts than any release has",
+    ),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), WORDS, ids=[words for _, words in WORDS])
+def test_a_refusal_says_what_is_wrong(data: Any, words: str) -> None:
+    with pytest.raises(ReleaseError) as refusal:
+        unpack(data)
+    assert str(refusal.value) == words
 
 
 # --- hostile bytes -------------------------------------------------------------------------
@@ -238,12 +290,23 @@ def test_a_header_at_the_limit_is_read() -> None:
 
 
 def test_a_header_that_cannot_be_read_back_is_not_written() -> None:
-    with pytest.raises(ReleaseError, match="header"):
+    words = "^LENGTH: the header is over 8,388,608 bytes$"
+    with pytest.raises(ReleaseError, match=words):
         pack({"levels": "x" * MAX_HEADER}, b"")
 
 
+def test_a_header_at_the_limit_is_written() -> None:
+    header = {"a": "x" * (MAX_HEADER - len('{"a":""}'))}
+    assert taken_apart(pack(header, b"")) == (header, b"")
+
+
+def test_bytes_at_the_limit_are_looked_at() -> None:
+    assert code_of(bytes(MAX_FILE)) == "MAGIC"
+
+
 def test_bytes_above_the_limit_are_refused() -> None:
-    assert code_of(bytes(MAX_FILE + 1)) == "SIZE"
+    with pytest.raises(ReleaseError, match=r"^SIZE: larger than 96 MiB$"):
+        unpack(bytes(MAX_FILE + 1))
 
 
 @pytest.mark.parametrize("text", [b"1.0", b"1e2", b"-0.0", b"NaN", b"Infinity", b"-Infinity"])
@@ -311,6 +374,24 @@ def test_as_many_objects_and_lists_as_allowed_are_read(text: bytes) -> None:
 @pytest.mark.parametrize("more", [b",{}]", b",[]]"])
 def test_one_object_or_list_more_is_refused(text: bytes, more: bytes) -> None:
     assert code_of(with_text(text[:-1] + more)) == "NODES"
+
+
+@pytest.mark.parametrize(("each", "fitting"), [(b"{},", MAX_NODES), (b"[],", MAX_NODES - 1)])
+def test_too_many_objects_or_lists_are_refused_before_all_is_parsed(
+    each: bytes, fitting: int
+) -> None:
+    assert code_of(with_text(b"[" + each * fitting)) == "JSON"
+    assert code_of(with_text(b"[" + each * (fitting + 1))) == "NODES"
+
+
+def test_as_many_lists_as_allowed_are_read_beside_a_bracket_in_a_text() -> None:
+    tree = ["[", *[[]] * (MAX_NODES - 1)]
+    assert taken_apart(with_text(json.dumps(tree, separators=(",", ":")).encode())) == (tree, b"")
+
+
+def test_quotes_inside_a_text_are_no_texts() -> None:
+    tree = {"a": '"' * (2 * MAX_STRINGS)}
+    assert taken_apart(pack(tree, b"")) == (tree, b"")
 
 
 @pytest.mark.parametrize("each", [b"{}", b"[]", b'{"a":{}}', b"[[]]", b'{"a":[]}'])
@@ -390,6 +471,22 @@ def with_alarm(seconds: int, call: Callable[[], object]) -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+LONG = [[(before + "[") * (MAX_NODES + 1)] for before in ('"', "\\", '\\"', "\\\n", "\n")]
+
+
+@pytest.mark.parametrize("levels", LONG)
+def test_brackets_behind_escapes_are_no_lists(levels: list[str]) -> None:
+    assert taken_apart(pack({"levels": levels}, b"")) == ({"levels": levels}, b"")
+
+
+@pytest.mark.parametrize("end", [b"", b"\\", b"\\\n", b'\\\n"]'])
+def test_a_text_without_an_end_is_passed_once(end: bytes) -> None:
+    """Searched anew from each of its quotes, it would take hours."""
+    text = b'["' + b'\\"[' * 100_000 + end
+    with_alarm(2, lambda: code_of(with_text(text)))
+    assert code_of(with_text(text)) == "JSON"
+
+
 def test_a_key_beyond_ascii_is_refused() -> None:
     assert code_of(with_text('{"é":1}'.encode())) == "CANONICAL"
 
@@ -410,6 +507,31 @@ def test_writing_the_same_bytes_again_changes_nothing(tmp_path: Path) -> None:
     before = path.stat()
     write_once(path, GOOD)
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_writing_the_same_bytes_again_makes_no_other_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_once(tmp_path / "a.release", GOOD)
+    monkeypatch.setattr(container.tempfile, "mkstemp", pytest.fail)
+    write_once(tmp_path / "a.release", GOOD)
+
+
+def test_the_bytes_are_first_written_beside_the_file_under_a_hidden_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hard link reaches no other file system, and a crash leaves nothing like a release."""
+    linked: list[Path] = []
+    link = os.link
+
+    def note(source: Path, target: Path) -> None:
+        linked.append(Path(source))
+        link(source, target)
+
+    monkeypatch.setattr(container.os, "link", note)
+    write_once(tmp_path / "a.release", GOOD)
+    assert [path.parent for path in linked] == [tmp_path]
+    assert re.fullmatch(r"\.[a-z0-9_]+\.tmp", linked[0].name)
 
 
 def test_other_bytes_are_never_overwritten(tmp_path: Path) -> None:
@@ -495,6 +617,11 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path, name: str) ->
         write_once(tmp_path / name, GOOD)
 
 
+def test_the_refusal_of_a_name_that_no_file_can_have_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match=r"^FILE: cannot write 'a\\x00b': embedded null byte$"):
+        write_once(tmp_path / "a\0b", GOOD)
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "/"])
 def test_a_place_without_a_name_is_refused(name: str) -> None:
     with pytest.raises(ReleaseError, match=r"OUTPUT_EXISTS|cannot write"):
@@ -513,15 +640,47 @@ def test_what_is_no_plain_file_of_bounded_size_is_refused(tmp_path: Path, name: 
     os.mkfifo(tmp_path / "pipe")
     with (tmp_path / "large").open("wb") as large:
         large.truncate(MAX_FILE + 1)  # sparse
-    words = "FILE: .* is not a readable file of at most 96 MiB; check the name"
+    words = (
+        "^FILE: .* is not a readable file of at most 96 MiB; check the name, or ask the retailer "
+        "for the release itself$"
+    )
     with pytest.raises(ReleaseError, match=words):
-        container.read_file(tmp_path / name)
+        with_alarm(5, lambda: read_file(tmp_path / name))
 
 
 def test_a_file_at_the_limit_is_read(tmp_path: Path) -> None:
     with (tmp_path / "large").open("wb") as large:
         large.truncate(MAX_FILE)  # sparse
     assert len(read_file(tmp_path / "large")) == MAX_FILE
+
+
+def test_a_file_is_read_where_no_open_can_be_told_not_to_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(container.os, "O_NONBLOCK")
+    (tmp_path / "a").write_bytes(GOOD)
+    assert read_file(tmp_path / "a") == GOOD
+
+
+def test_hardly_more_than_the_limit_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (tmp_path / "large").open("wb") as large:
+        large.truncate(4 * MAX_FILE)  # sparse
+    kept: list[int] = []
+    opened = os.open
+
+    def note(path: str, flags: int) -> int:
+        handle = opened(path, flags)
+        kept.append(os.dup(handle))  # it keeps the place up to which the file was read
+        return handle
+
+    monkeypatch.setattr(container.os, "open", note)
+    with pytest.raises(ReleaseError, match="FILE"):
+        read_file(tmp_path / "large")
+    read = os.lseek(kept[0], 0, os.SEEK_CUR)
+    os.close(kept[0])
+    assert MAX_FILE < read < MAX_FILE + 2**20
 
 
 def test_a_link_to_a_file_is_read(tmp_path: Path) -> None:
@@ -565,7 +724,7 @@ def test_nothing_stays_open(tmp_path: Path, kind: str) -> None:
         large.truncate(MAX_FILE + 1)
     before = sorted(os.listdir("/proc/self/fd"))  # noqa: PTH208 -- names suffice
     try:
-        read_file(tmp_path / kind)
+        with_alarm(5, lambda: read_file(tmp_path / kind))
     except ReleaseError as refusal:
         assert refusal.code == "FILE"  # noqa: PT017 -- what is no file is refused
     assert sorted(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 -- the same

@@ -22,8 +22,10 @@ from dpnotice.privacy import (
 
 LAPLACE, GAUSSIAN = NoiseLaw.DISCRETE_LAPLACE, NoiseLaw.DISCRETE_GAUSSIAN
 BOTH = (LAPLACE, GAUSSIAN)
-SCALES = (0.05, 0.3, 0.5, 1.0, 1.5, 2.0, 2.5, 4.0, 7.000000000000001, 30.0, 250.0)
+SCALES = (0.05, 0.3, 0.5, 1.0, 1.5, 2.0, 2.5, 4.0, 7.000000000000001, 30.0, 250.0, 500.0)
 LEVELS = (0.05, 0.5, 0.8, 0.9, 0.95, 0.99, 0.999999)
+ENDS = (0.01, 2.0**47)
+"""The least and the largest scale of any noise."""
 WIDE = (1e4, 1e6, 1e9, 1e12, 1e17, 1e200, 1e308)
 NARROW = (5e-324, 1e-200, 1e-9, 1e-3)
 WEIGHTS = st.lists(
@@ -64,6 +66,10 @@ def test_decimal_text_is_read_exactly(value: Decimal) -> None:
     assert exact_decimal(f"{value:f}", "epsilon") == value
 
 
+def test_decimal_text_may_have_nine_digits_on_either_side() -> None:
+    assert exact_decimal("123456789.123456789", "epsilon") == Decimal("123456789.123456789")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -82,6 +88,21 @@ def test_anything_but_positive_decimal_text_is_refused(text: object) -> None:
 @given(st.integers(1, 10**18))
 def test_a_loss_is_a_whole_number_of_billionths(nano: int) -> None:
     assert PrivacyLoss(epsilon=Decimal(nano).scaleb(-9)).nano == nano
+
+
+@pytest.mark.parametrize(
+    ("value", "nano"),
+    [
+        ("1", 10**9),
+        ("0.1", 10**8),
+        ("0.000000001", 1),
+        ("999999999.999999999", 10**18 - 1),
+        ("0.0000000001", 1),
+        ("0.3333333333", 333_333_334),
+    ],
+)
+def test_billionths_are_exact_and_what_is_finer_is_rounded_up(value: str, nano: int) -> None:
+    assert PrivacyLoss(epsilon=Decimal(value)).nano == nano
 
 
 @given(st.decimals("0.000000001", "99", places=9), WEIGHTS)
@@ -104,14 +125,17 @@ def test_a_loss_knows_its_measure() -> None:
 
 @pytest.mark.parametrize("value", [None, Decimal(1)])
 def test_a_loss_has_exactly_one_measure(value: Decimal | None) -> None:
-    with pytest.raises(InquiryError, match="either epsilon or rho, never both; give exactly one"):
+    with pytest.raises(
+        InquiryError, match=r"^a loss is either epsilon or rho, never both; give exactly one$"
+    ):
         PrivacyLoss(epsilon=value, rho=value)
 
 
 @pytest.mark.parametrize("value", [Decimal(0), Decimal(-1), Decimal("NaN"), Decimal("inf"), 1.0])
 def test_a_loss_checks_its_value(value: Decimal) -> None:
-    with pytest.raises(InquiryError, match="epsilon must be"):
+    with pytest.raises(InquiryError, match="epsilon must be a Decimal above 0") as refusal:
         PrivacyLoss(epsilon=value)
+    assert refusal.value.code == "BAD_BUDGET"
 
 
 # --- plain numbers -------------------------------------------------------------------------
@@ -156,6 +180,11 @@ def test_kurtosis_is_that_of_the_summed_law(law: NoiseLaw, scale: float) -> None
     assert noise.excess_kurtosis == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
+def test_gaussian_noise_that_is_always_0_has_a_kurtosis_of_0() -> None:
+    noise = Noise(law=GAUSSIAN, scale=0.01)
+    assert (noise.variance, noise.excess_kurtosis) == (0.0, 0.0)
+
+
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("law", BOTH)
@@ -165,6 +194,27 @@ def test_half_width_is_the_smallest_that_holds_the_level(
     noise = Noise(law=law, scale=scale)
     beyond = 2 * masses(noise)[::-1].cumsum()[::-1][1:]  # P(|noise| > k) for k = 0, 1, ...
     assert noise.half_width(level) == int((beyond > 1 - level).sum())
+
+
+@pytest.mark.parametrize("law", BOTH)
+def test_the_half_width_is_that_of_95_percent_unless_another_level_is_asked(law: NoiseLaw) -> None:
+    noise = Noise(law=law, scale=4.0)
+    assert noise.half_width() == noise.half_width(0.95) != noise.half_width(0.9)
+
+
+def test_laplace_noise_that_holds_a_level_exactly_is_not_widened() -> None:
+    """With p = 1/2, P(|noise| <= 3) = 1 - 2 p^4 / (1 + p) = 11/12."""
+    assert Noise(law=LAPLACE, scale=1 / math.log(2)).half_width(11 / 12) == 3
+
+
+def test_gaussian_noise_that_holds_a_level_exactly_is_not_widened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the law 1/4, 1/2, 1/4, which floats add exactly, half of the noise is 0."""
+    noise = Noise(law=GAUSSIAN, scale=1.0)
+    monkeypatch.setattr(math, "exp", {0.0: 1.0, -0.5: 0.5}.get)
+    monkeypatch.setattr(Noise, "_far", 2)
+    assert (noise.half_width(0.5), noise.half_width(0.51)) == (0, 1)
 
 
 @pytest.mark.parametrize(("tables", "sd"), [(1, 1.36), (2, 2.80), (4, 5.64), (8, 11.3), (16, 22.6)])
@@ -219,6 +269,20 @@ def test_every_accepted_scale_has_its_figures(
 @pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize("law", BOTH)
 def test_a_scale_must_be_finite_and_positive(law: NoiseLaw, scale: float) -> None:
+    words = "^a noise scale must be finite and above 0, from 0.01 to 2^47 people, got"
+    with pytest.raises(InquiryError, match=words.replace("2^47", r"2\^47")):
+        Noise(law=law, scale=scale)
+
+
+@pytest.mark.parametrize("scale", ENDS)
+@pytest.mark.parametrize("law", BOTH)
+def test_the_least_and_the_largest_scale_are_noise(law: NoiseLaw, scale: float) -> None:
+    assert Noise(law=law, scale=scale).scale == scale
+
+
+@pytest.mark.parametrize("scale", [math.nextafter(ENDS[0], 0), math.nextafter(ENDS[1], math.inf)])
+@pytest.mark.parametrize("law", BOTH)
+def test_the_next_scale_beyond_either_end_is_refused(law: NoiseLaw, scale: float) -> None:
     with pytest.raises(InquiryError, match="a noise scale must be finite and above 0"):
         Noise(law=law, scale=scale)
 
@@ -229,7 +293,8 @@ def test_a_scale_must_be_a_number() -> None:
 
 
 def test_only_published_laws_are_known() -> None:
-    with pytest.raises(InquiryError, match="law"):
+    words = "^the noise law must be one of discrete-laplace, discrete-gaussian, got 'uniform'$"
+    with pytest.raises(InquiryError, match=words):
         Noise(law="uniform", scale=4.0)  # type: ignore[arg-type]
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
+from dpnotice import zcdp as module
 from dpnotice.errors import InquiryError
 from dpnotice.privacy import Noise, NoiseLaw, PrivacyLoss
 from dpnotice.zcdp import DELTA, declared, epsilon_of_rho, quieter, rho_within, total_variance
@@ -18,6 +19,10 @@ from dpnotice.zcdp import DELTA, declared, epsilon_of_rho, quieter, rho_within, 
 LAPLACE, GAUSSIAN = NoiseLaw.DISCRETE_LAPLACE, NoiseLaw.DISCRETE_GAUSSIAN
 ONE = Decimal(1)
 BILLIONTH = Decimal("0.000000001")
+NOT_TOGETHER = (
+    "^delta leaves the noise law to the number of tables, so it goes with epsilon and without "
+    "noise; remove one of them$"
+)
 EPSILONS = st.integers(10**7, 4 * 10**10).map(lambda nano: Decimal(nano).scaleb(-9))
 """From 0.01 to 40."""
 DELTAS = st.integers(2, 9).flatmap(
@@ -66,7 +71,7 @@ def test_epsilon_of_rho_grows_with_rho_and_shrinks_with_delta(rho: float, delta:
 
 @pytest.mark.parametrize("rho", [0.0, -1.0, math.nan, math.inf])
 def test_rho_must_be_positive_to_be_translated(rho: float) -> None:
-    with pytest.raises(InquiryError, match="rho must be"):
+    with pytest.raises(InquiryError, match=f"^rho must be finite and above 0, got {rho}$"):
         epsilon_of_rho(rho, 1e-6)
 
 
@@ -124,6 +129,11 @@ def test_the_rho_of_epsilon_one_is_the_documented_one() -> None:
     assert str(rho_of(ONE, DELTA)) == "0.02435"
 
 
+def test_a_rho_that_just_reaches_the_epsilon_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "epsilon_of_rho", lambda rho, _delta: 8 * rho)
+    assert rho_of(ONE, DELTA) == Decimal("0.125")
+
+
 def test_a_rho_costs_at_most_a_thousandth_for_its_four_digits() -> None:
     rho = rho_of(ONE, DELTA)
     assert epsilon_of_rho(float(rho) * 1.001, float(DELTA)) > 1
@@ -131,9 +141,8 @@ def test_a_rho_costs_at_most_a_thousandth_for_its_four_digits() -> None:
 
 @pytest.mark.parametrize("epsilon", ["0.000000001", "0.0001"])
 def test_an_epsilon_without_room_for_gaussian_noise_is_refused(epsilon: str) -> None:
-    with pytest.raises(
-        InquiryError, match="leaves no room for Gaussian noise; leave delta out"
-    ) as no:
+    words = f"epsilon {epsilon} with delta 0.000001 leaves no room for Gaussian noise; "
+    with pytest.raises(InquiryError, match=f"^BAD_BUDGET: {words}leave delta out$") as no:
         rho_within(Decimal(epsilon), Decimal("0.000001"))
     assert no.value.code == "BAD_BUDGET"
 
@@ -206,6 +215,19 @@ def test_the_law_taken_is_never_the_noisier(
     assert total_variance(loss, weights) == min(total_variance(each, weights) for each in both)
 
 
+def test_an_even_choice_is_laplace(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "total_variance", lambda *_: 1.0)
+    assert quieter(ONE, DELTA, [ONE]) == (PrivacyLoss(epsilon=ONE), LAPLACE)
+
+
+@pytest.mark.parametrize(("parts", "finite"), [(2**47, True), (2**47 + 1, False)])
+def test_a_table_whose_noise_no_count_can_carry_has_no_finite_variance(
+    *, parts: int, finite: bool
+) -> None:
+    weights = [ONE, Decimal(parts - 1)]
+    assert math.isfinite(total_variance(PrivacyLoss(epsilon=ONE), weights)) == finite
+
+
 @settings(max_examples=8)
 @given(WEIGHTS, st.randoms(use_true_random=False))
 def test_neither_order_nor_unit_of_the_weights_matters(weights: list[Decimal], mix: object) -> None:
@@ -255,13 +277,13 @@ def test_a_delta_leaves_the_law_to_the_tables(tables: int) -> None:
 @pytest.mark.parametrize("law", [LAPLACE, GAUSSIAN])
 def test_a_delta_beside_a_law_is_refused(law: NoiseLaw) -> None:
     texts = {"epsilon": "1", "delta": "0.000001"}
-    with pytest.raises(InquiryError, match="goes with epsilon and without noise; remove one"):
+    with pytest.raises(InquiryError, match=NOT_TOGETHER):
         declared(texts, law, [ONE])
 
 
 @pytest.mark.parametrize("law", [None, GAUSSIAN])
 def test_a_delta_beside_a_rho_is_refused(law: NoiseLaw | None) -> None:
-    with pytest.raises(InquiryError, match="goes with epsilon and without noise; remove one"):
+    with pytest.raises(InquiryError, match=NOT_TOGETHER):
         declared({"rho": "1", "delta": "0.000001"}, law, [ONE])
 
 
