@@ -1,5 +1,7 @@
 """Entries are appended in order, linked, and never changed; the file says so when it is opened."""
 
+import hashlib
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -227,3 +229,80 @@ def test_a_file_without_room_for_its_journal_cannot_be_written(path: Path) -> No
 def test_a_name_that_no_file_can_have_cannot_be_written() -> None:
     with pytest.raises(LedgerError, match="LEDGER_WRITE"), chain.connected(Path("\udc80" * 400)):
         pass
+
+
+# --- what is hashed, and what SQLite's errors are called -----------------------------------
+def hashed(*row: object, prev: bytes, body: bytes) -> bytes:
+    """The link as documented: tag, length, fields, link before, digest of the body."""
+    text = json.dumps(row, separators=(",", ":")).encode("utf-8")
+    length = len(text).to_bytes(8, "big")
+    return hashlib.sha256(
+        b"dpnotice ledger 1\0" + length + text + prev + hashlib.sha256(body).digest()
+    ).digest()
+
+
+def test_every_link_is_the_documented_hash(path: Path) -> None:
+    long = {**DEBIT, "account": '["päckchen","buyer","' + "m" * 300 + '"]', "body": b"\0" * 16}
+    found = [appended(path, "debit", **long), appended(path, "artifact", **ANSWER)]
+    first = hashed(0, "genesis", "", "", 0, 0, prev=bytes(32), body=GENESIS["body"])
+    second = hashed(1, "debit", long["account"], "r", 0, 5, prev=first, body=long["body"])
+    third = hashed(2, "artifact", "a", "r", 0, 0, prev=second, body=b"answer")
+    assert found == [(1, second), (2, third)]
+
+
+def test_the_first_link_is_that_of_every_ledger_made_so_far(path: Path) -> None:
+    """Else the ledgers in use could not be opened any more."""
+    with closing(sqlite3.connect(path)) as other:
+        head = other.execute("SELECT hash FROM entry").fetchone()[0]
+    assert head.hex() == "e57fff4e0bcf63fd1482f2e94ba3510203c21600dc777ee63bb63b2b685b2bad"
+
+
+BUSY = "LEDGER_BUSY: another process holds the ledger; try again"
+ORDER = "LEDGER_ORDER: the entry does not fit the chain; nothing written"
+CORRUPT = "LEDGER_CORRUPT: the file is not an intact ledger; restore it"
+NO_ACCESS = (
+    "LEDGER_WRITE: the ledger cannot be read or written (a full disk, or no right to write it and "
+    "in its folder); nothing leaves"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("SQLITE_BUSY", BUSY),
+        ("SQLITE_BUSY_SNAPSHOT", BUSY),
+        ("SQLITE_LOCKED", BUSY),
+        ("SQLITE_LOCKED_SHAREDCACHE", BUSY),
+        ("SQLITE_CONSTRAINT_TRIGGER", ORDER),
+        ("SQLITE_CONSTRAINT_UNIQUE", ORDER),
+        ("SQLITE_CANTOPEN_ISDIR", NO_ACCESS),
+        ("SQLITE_FULL", NO_ACCESS),
+        ("SQLITE_IOERR_WRITE", NO_ACCESS),
+        ("SQLITE_NOMEM", NO_ACCESS),
+        ("SQLITE_PERM", NO_ACCESS),
+        ("SQLITE_READONLY_DIRECTORY", NO_ACCESS),
+        ("SQLITE_NOTADB", CORRUPT),
+        ("SQLITE_CORRUPT", CORRUPT),
+        ("SQLITE_ERROR", CORRUPT),
+        ("", CORRUPT),
+    ],
+)
+def test_every_error_of_sqlites_is_told_in_words(name: str, told: str) -> None:
+    refusal = sqlite3.OperationalError("/home/ann/secret")
+    refusal.sqlite_errorname = name
+    assert str(chain._named(refusal)) == told
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [
+        (sqlite3.ProgrammingError("no name"), CORRUPT),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "text"), CORRUPT),
+        (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "path"), NO_ACCESS),
+    ],
+    ids=["nameless", "text in the file", "path"],
+)
+def test_an_error_without_a_name_is_told_in_words_too(
+    refusal: sqlite3.Error | UnicodeError, told: str
+) -> None:
+    assert str(chain._named(refusal)) == told

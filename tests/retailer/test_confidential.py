@@ -101,3 +101,19 @@ def test_exact_counts_are_no_dataclass() -> None:
 def test_exact_counts_have_no_subclass() -> None:
     with pytest.raises(DpnoticeError):
         type("Open", (ConfidentialCounts,), {})
+
+
+@pytest.mark.parametrize("name", ["copy", "pickle", "asarray", "length", "equality"])
+def test_a_refusal_says_that_exact_counts_do_not_leave(
+    name: str, counts: ConfidentialCounts
+) -> None:
+    with pytest.raises(DpnoticeError) as caught:
+        ATTEMPTS[name](counts)
+    assert str(caught.value) == (
+        "INTERNAL: the step failed; the cause is withheld because it could quote the data "
+        "[exact counts do not leave the mechanism]"
+    )
+
+
+def test_formatted_counts_are_withheld(counts: ConfidentialCounts) -> None:
+    assert f"{counts:>9}" == f"{counts}" == "<ConfidentialCounts: withheld>"

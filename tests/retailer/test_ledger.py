@@ -1,6 +1,7 @@
 """The budget is debited once, durably, in order, and never beyond its cap."""
 
 import dataclasses
+import json
 import os
 import re
 import shutil
@@ -103,7 +104,7 @@ def test_open_keeps_cap_and_measure(ledger: Ledger) -> None:
         {"epsilon_cap": 0.1},
         {"epsilon_cap": "1e3"},
         {"epsilon_cap": "0.0000000001"},
-        {"epsilon_cap": "1\n"},
+        pytest.param({"epsilon_cap": "1\n"}, id="a line feed"),
     ],
     ids=str,
 )
@@ -605,7 +606,7 @@ def test_a_first_entry_with_a_cap_is_read(tmp_path: Path) -> None:
         b'{"cap": "1", "measure": "epsilon"} ,',
         b"[" * 100_000,
     ],
-    ids=lambda body: body[:40].decode("latin-1") or "nothing",
+    ids=lambda body: body[:40].decode("ascii", "ignore") or "nothing",
 )
 def test_a_first_entry_without_a_cap_is_no_ledger(tmp_path: Path, body: bytes) -> None:
     path = with_genesis(tmp_path / "x", body)
@@ -679,3 +680,133 @@ def test_one_request_answered_from_a_ledger_and_from_its_copy_names_two_debits(
     sent = dataclasses.replace(answered(ledger, "other"), ledger_sequence=1)
     sent = dataclasses.replace(sent, ledger_head=debits[0].head)
     assert code(lambda: Ledger.open(copied.path, releases=[sent])) == "LEDGER_ROLLED_BACK"
+
+
+# --- what is written -----------------------------------------------------------------------
+def written(path: Path, columns: str) -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(f"SELECT {columns} FROM entry ORDER BY seq").fetchall()  # noqa: S608 -- fixed names
+
+
+def test_the_first_entry_holds_cap_and_measure_and_nothing_else(ledger: Ledger) -> None:
+    (row,) = written(ledger.path, "kind, account, request, attempt, cost, body")
+    assert row[:-1] == ("genesis", "", "", 0, 0)
+    assert json.loads(row[-1]) == {"cap": "2", "measure": "epsilon"}
+
+
+def test_an_account_is_written_as_in_every_ledger_made_so_far(ledger: Ledger) -> None:
+    """Else what was spent before would be spent from another account."""
+    paid(ledger)
+    assert written(ledger.path, "account")[1:] == [('["shop","buyer","matter"]',)]
+
+
+@pytest.mark.parametrize("state", ["artifact", "lost"])
+def test_an_answer_stands_in_the_account_that_paid_for_it(ledger: Ledger, state: str) -> None:
+    debit = paid(ledger)
+    _ = ledger.store(debit, b"x") if state == "artifact" else ledger.declare_lost(REQUEST)
+    account = '["shop","buyer","matter"]'
+    assert written(ledger.path, "kind, account, request, attempt, cost")[1:] == [
+        ("debit", account, REQUEST, 0, 10**9),
+        (state, account, REQUEST, 0, 0),
+    ]
+
+
+def test_the_early_check_looks_into_the_account_of_the_retailer(ledger: Ledger) -> None:
+    paid(ledger, "1.5")
+    assert code(lambda: ledger.check_affordable(inquiry(), "shop")) == "BUDGET_EXCEEDED"
+    ledger.check_affordable(inquiry(), "else")
+
+
+def test_the_overview_is_in_the_order_of_accounts(ledger: Ledger) -> None:
+    for number, retailer in enumerate(["shop", "else", "shop"]):
+        ledger.debit(inquiry("0.5"), retailer, request=f"{number}", attempt=0)
+    found = [(each.retailer, each.spent, each.left) for each in ledger.accounts()]
+    assert found == [("else", Decimal("0.5"), Decimal("1.5")), ("shop", Decimal(1), Decimal(1))]
+
+
+# --- what a refusal says -------------------------------------------------------------------
+REFUSALS: dict[str, tuple[Callable[[Ledger], object], str]] = {
+    "no cap": (
+        lambda ledger: Ledger.create(ledger.path.with_name("b")),
+        "a ledger has one cap: give epsilon_cap or rho_cap (--epsilon-cap)",
+    ),
+    "exists": (
+        lambda ledger: Ledger.create(ledger.path, epsilon_cap="1"),
+        "LEDGER_EXISTS: 'a.ledger' exists and is never replaced; open it, or name another file",
+    ),
+    "missing": (
+        lambda ledger: Ledger.open(ledger.path.with_name("b")),
+        (
+            "LEDGER_MISSING: there is no ledger 'b'; a ledger is created once, by Ledger.create or "
+            "`dpnotice ledger FILE --create`"
+        ),
+    ),
+    "releases": (
+        lambda ledger: Ledger.open(ledger.path, releases=(3,)),  # type: ignore[arg-type]
+        (
+            "ARGUMENT: releases is a list of those that were answered from this ledger, as "
+            "Release.load gives them"
+        ),
+    ),
+    "rolled back": (
+        lambda ledger: Ledger.open(ledger.path, witness=(1, "0" * 64)),
+        (
+            "LEDGER_ROLLED_BACK: the ledger lacks a debit that was made: it was rolled back or "
+            "replaced; restore the latest copy, or decline further answers"
+        ),
+    ),
+    "measure": (
+        lambda ledger: ledger.check_affordable(GAUSSIAN, "shop"),
+        "MEASURE: the ledger keeps epsilon and the inquiry asks rho; use a ledger with rho_cap",
+    ),
+    "cap": (
+        lambda ledger: ledger.check_affordable(inquiry("3"), "shop"),
+        (
+            "BUDGET_EXCEEDED: epsilon spent 0, asked 3, cap 2; the cap cannot be raised, so ask "
+            "for less or decline"
+        ),
+    ),
+    "open": (
+        lambda ledger: [paid(ledger, "0.5") for _ in range(2)],
+        (
+            "BUDGET_OPEN: this request was debited and its answer is not stored: another process "
+            f'is at work, or it crashed. If it crashed, call ledger.declare_lost("{REQUEST}") and '
+            "ask again with new_attempt=, which costs again"
+        ),
+    ),
+    "nothing open": (
+        lambda ledger: ledger.declare_lost(REQUEST),
+        "REQUEST: no debit of that request is open",
+    ),
+    "spelling": (
+        lambda ledger: [
+            ledger.debit(inquiry("0.5"), name, request=name, attempt=0) for name in ("shop", "Shop")
+        ],
+        (
+            'ACCOUNT: the ledger knows this account as ["shop","buyer","matter"], spelt '
+            "differently; use that spelling"
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_says_what_to_do(ledger: Ledger, name: str) -> None:
+    call, told = REFUSALS[name]
+    with pytest.raises((LedgerError, InquiryError)) as caught:
+        call(ledger)
+    assert str(caught.value) == told
+
+
+@pytest.mark.parametrize("cap", ["epsilon_cap", "rho_cap"])
+def test_a_bad_cap_is_refused_by_its_name(tmp_path: Path, cap: str) -> None:
+    caps: dict[str, Any] = {cap: "0"}
+    with pytest.raises(InquiryError, match=f"{cap} must be decimal text above 0"):
+        Ledger.create(tmp_path / "x", **caps)
+
+
+def test_a_file_that_cannot_be_made_is_refused_with_the_systems_reason(tmp_path: Path) -> None:
+    with pytest.raises(
+        LedgerError, match=r"LEDGER_WRITE: cannot create the file: .*No such file or directory"
+    ):
+        Ledger.create(tmp_path / "no" / "x", epsilon_cap="1")

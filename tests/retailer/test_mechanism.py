@@ -481,3 +481,58 @@ def test_a_failing_first_draw_puts_the_environment_back_too(
     with pytest.raises(ZeroDivisionError):
         mechanism._start_randomness()
     assert os.environ["OPENSSL_CONF"] == "a"
+
+
+# --- how a table is divided ----------------------------------------------------------------
+@pytest.mark.parametrize(("cells", "pieces"), [(512, 1), (513, 2), (20_011, 40), (100_000, 64)])
+def test_a_table_has_pieces_enough_for_every_thread(
+    monkeypatch: pytest.MonkeyPatch, cells: int, pieces: int
+) -> None:
+    """One for every 512 cells, up to 16 for each of 4 threads."""
+    monkeypatch.setattr(mechanism, "_THREADS", 4)
+    passing = Passing()
+    mechanism._noisy(passing, numbered(cells))
+    assert len(passing.given) == pieces
+
+
+@pytest.mark.parametrize(("cells", "expected"), [(1, 1), (1_024, 2), (20_011, 3)])
+def test_no_more_threads_draw_than_there_are_cores_or_pieces(
+    monkeypatch: pytest.MonkeyPatch, cells: int, expected: int
+) -> None:
+    asked: list[object] = []
+
+    class Noted(mechanism.ThreadPoolExecutor):
+        def __init__(self, threads: int) -> None:
+            asked.append(threads)
+            super().__init__(threads)
+
+    monkeypatch.setattr(mechanism, "_THREADS", 3)
+    monkeypatch.setattr(mechanism, "ThreadPoolExecutor", Noted)
+    mechanism._noisy(Passing(), numbered(cells))
+    assert asked == [expected]
+
+
+def test_drawn_numbers_are_64_bit_integers_however_they_come() -> None:
+    narrow = Passing(lambda piece: [np.int32(1) for _ in piece])
+    assert mechanism._noisy(narrow, numbered(3)).dtype == np.int64
+
+
+# --- the checks one by one -----------------------------------------------------------------
+@pytest.mark.parametrize("law", NoiseLaw)
+@pytest.mark.parametrize("scale", [0.0, -0.0, -1.0, math.nan, math.inf, -math.inf])
+def test_no_measurement_is_made_of_a_scale_that_is_none(law: NoiseLaw, scale: float) -> None:
+    """OpenDP itself takes a scale of 0, and would return the exact counts."""
+    with pytest.raises(PurchasesError, match="NOISE_CHECK"):
+        mechanism._measurement(law, scale)
+
+
+@pytest.mark.parametrize("stated", [0.0, -1.0, math.nan, math.inf, -math.inf])
+def test_a_stated_loss_is_a_positive_number(stated: float) -> None:
+    with pytest.raises(PurchasesError, match="NOISE_CHECK"):
+        mechanism._loss(Faulty(stated, 3))
+
+
+@pytest.mark.parametrize("privacy", LAWS)
+def test_a_scale_that_costs_the_whole_share_is_taken(privacy: dict[str, str]) -> None:
+    """Both laws state at scale 2 exactly what is declared: 1/2, and 1/8."""
+    assert mechanism.calibrate(inquiry(privacy))[("state",)].scale == 2

@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime
 from typing import Any
 
+import ibis
 import pytest
 
 from dpnotice.retailer import scope
@@ -197,3 +198,11 @@ def test_a_collation_makes_no_two_buyers_alike() -> None:
 
 def test_coverage_of_no_rows_is_zeros() -> None:
     assert set(ran(scope.coverage, mapped(sales()))[0].values()) == {0}
+
+
+@pytest.mark.parametrize(("given", "kind"), [([], "string"), ([1, 2], "int64"), ([7], "int8")])
+def test_a_written_list_has_the_type_it_is_given(given: list[Any], kind: str) -> None:
+    """Of an empty list no engine knows the type, and of small numbers each another one."""
+    table = scope.written("products", {"product": given}, {"product": kind})
+    assert dict(table.schema()) == {"product": ibis.dtype(kind)}
+    assert database().to_pyarrow(table)["product"].drop_null().to_pylist() == given
