@@ -50,10 +50,12 @@ def test_the_inquiry_page_shows_a_valid_inquiry() -> None:
 
 
 def test_the_retailers_page_shows_a_valid_configuration(matter: Case) -> None:
-    whole, listed, _database = blocks("docs/retailer.md", "toml")
+    whole, listed, signed, _database = blocks("docs/retailer.md", "toml")
     path = matter.folder.parent / "sephora.toml"
     path.write_text(whole, "utf-8")
     assert AnswerConfig.load(path).retailer == "sephora"
+    path.write_text(signed + whole, "utf-8")
+    assert AnswerConfig.load(path).releases == ("sent/*.release",)
     axes = next(line for line in whole.splitlines() if line.startswith("axes"))
     path.write_text(whole.replace(axes, "") + listed, "utf-8")
     buyers = AnswerConfig.load(path).purchases.buyers
