@@ -50,7 +50,7 @@ def test_the_inquiry_page_shows_a_valid_inquiry() -> None:
 
 
 def test_the_retailers_page_shows_a_valid_configuration(matter: Case) -> None:
-    whole, listed, signed, _database = blocks("docs/retailer.md", "toml")
+    whole, listed, _database, signed = blocks("docs/retailer.md", "toml")
     path = matter.folder.parent / "sephora.toml"
     path.write_text(whole, "utf-8")
     assert AnswerConfig.load(path).retailer == "sephora"
