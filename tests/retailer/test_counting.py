@@ -19,6 +19,7 @@ from dpnotice.errors import PurchasesError
 from dpnotice.inquiry import Inquiry
 from dpnotice.retailer import counting
 from dpnotice.retailer.purchases import Opened, Purchases
+from dpnotice.retailer.scope import carried
 from made import layouts
 from made.layouts import apart, people
 from made.releases import matter
@@ -695,3 +696,131 @@ def test_a_far_off_time_stops_no_count(unit: str, far: int) -> None:
     near = int(datetime(2020, 3, 1, tzinfo=UTC).timestamp()) * ticks
     rows = moments(pa.timestamp(unit), near, far, None)
     assert total(rows, timezone="UTC") == 1
+
+
+# --- the last faults that nothing noticed --------------------------------------------------
+def test_an_inquiry_that_cannot_be_counted_is_named_as_the_cause() -> None:
+    axes = {name: [str(i) for i in range(7)] for name in "abcdefgh"}
+    long = inquiry(axes=axes, tables=[{"of": []}], period=["0001-01-01", "9999-12-31"])
+    refusals = [
+        refused(Inquiry.from_dict(inquiry().to_dict())),
+        refused(long, axes={name: name for name in axes}),
+    ]
+    assert [refusal.field for refusal in refusals] == ["inquiry", "inquiry"]
+
+
+@pytest.mark.parametrize("codes", [[], [0], [0, 8]])
+def test_no_buyers_at_all_are_zeros_everywhere(codes: list[int]) -> None:
+    exact = counting.marginals(inquiry(), np.array(codes, np.int64), np.zeros(len(codes), np.int64))
+    assert {of: counts.tolist() for of, counts in exact.items()} == {
+        of: np.zeros(inquiry().shape(of)).tolist() for of in inquiry().tables
+    }
+
+
+@pytest.mark.parametrize("build", [counting.cells, counting.records])
+def test_a_query_is_made_of_the_public_tables_it_is_given(build: Any) -> None:
+    """Else what is printed for an engine that may only read would not be what is run there."""
+    named: list[str] = []
+
+    def public(name: str, columns: dict[str, list[Any]], types: dict[str, str]) -> Any:
+        named.append(name)
+        return carried(name, columns, types)
+
+    bought = layouts.sales(("a", "p", DAY, "CA"))
+    mapped = apart(bought, people(("a", "old")))
+    with mapped.opened() as opened:
+        build(layouts.inquiry(), mapped, opened, public)
+    assert sorted(named) == ["levels_age", "levels_state", "products"]
+
+
+def test_a_person_key_is_kept_where_no_axis_is_held_with_the_purchases() -> None:
+    asked = layouts.inquiry(axes={"age": ["young", "old"]}, tables=[{"of": ["age"]}])
+    bought = layouts.sales(("a", "p", DAY, "key"), ("a", "p", LATER, "later key"))
+    mapped = apart(bought, people(("a", "old")), axes={}, person="st")
+    with mapped.opened() as opened:
+        found = opened.engine.to_pyarrow(counting.records(asked, mapped, opened))
+    assert found.select(["cell", "person"]).to_pylist() == [{"cell": 1, "person": "key"}]
+
+
+@pytest.mark.parametrize("axes", [{"state": "st"}, {}], ids=["an axis", "no axis"])
+@pytest.mark.parametrize("person", [None, "st"])
+def test_a_record_of_purchases_is_a_buyer_a_code_of_64_bits_and_perhaps_a_person(
+    axes: dict[str, str], person: str | None
+) -> None:
+    mapped = layouts.apart(layouts.sales(("a", "p", DAY, "CA")), people(), axes=axes, person=person)
+    with mapped.opened() as opened:
+        found = counting._latest(layouts.inquiry(), mapped, opened, carried)
+    expected = {"buyer": "string", "cell": "int64"} | ({"person": "string"} if person else {})
+    assert {name: str(kind) for name, kind in found.schema().items()} == expected
+
+
+LISTS = ["levels_age", "levels_state", "products"]
+"""The public tables of a count by state and age."""
+BOUGHT = [("a", "p", DAY, "CA"), ("b", "p", DAY, "NY")]
+
+
+@pytest.fixture
+def spied(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
+    """Notes which public tables a count makes, and which person keys its parts are told of."""
+    seen: dict[str, list[Any]] = {"made": [], "persons": []}
+    latest, listed = counting._latest, counting._listed
+
+    def public(name: str, columns: dict[str, list[Any]], types: dict[str, str]) -> Any:
+        seen["made"].append(name)
+        return carried(name, columns, types)
+
+    def spied_latest(asked: Any, mapped: Purchases, *rest: Any) -> Any:
+        seen["persons"].append(mapped.person)
+        return latest(asked, mapped, *rest)
+
+    def spied_listed(asked: Any, mapped: Purchases, buyers: Any, *rest: Any) -> Any:
+        seen["persons"] += [mapped.person, buyers.person]
+        return listed(asked, mapped, buyers, *rest)
+
+    monkeypatch.setattr(counting, "_public", lambda _engine: public)
+    monkeypatch.setattr(counting, "_latest", spied_latest)
+    monkeypatch.setattr(counting, "_listed", spied_listed)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("listed", "made"),
+    [([("a", "old")], LISTS), ([("a", "old"), ("a", "young")], LISTS * 2)],
+    ids=["ids once", "an id twice"],
+)
+def test_a_count_makes_its_public_tables_as_its_engine_wants_them(
+    spied: dict[str, list[Any]], listed: list[Any], made: list[str]
+) -> None:
+    counting.count(layouts.inquiry(), apart(layouts.sales(*BOUGHT), people(*listed)))
+    assert sorted(spied["made"]) == sorted(made)
+
+
+def test_a_count_of_purchases_alone_does_so_too(spied: dict[str, list[Any]]) -> None:
+    rows = frame(("a", "p", DAY, "CA", "old"))
+    counting.count(inquiry(), purchases(rows))
+    assert sorted(spied["made"]) == LISTS
+
+
+@pytest.mark.parametrize("listed", [[("a", "old")], [("a", "old"), ("a", "young")]])
+@pytest.mark.parametrize("where", [{"person": "st"}, {"listed": {"person": "age"}}])
+def test_a_count_reads_no_person_key(
+    spied: dict[str, list[Any]], listed: list[Any], where: dict[str, Any]
+) -> None:
+    mapped = apart(layouts.sales(*BOUGHT), people(*listed), **where)
+    counting.count(layouts.inquiry(), mapped)
+    assert set(spied["persons"]) == {None}
+
+
+def test_enforced_keys_hide_no_axis_that_is_held_with_the_purchases() -> None:
+    """Only without such an axis may the count start from the buyers table."""
+    engine = layouts.database(
+        people=("cust BIGINT PRIMARY KEY, age VARCHAR", [(1, "old"), (2, "young"), (3, "old")]),
+        sales=(
+            "id BIGINT REFERENCES people (cust), sku VARCHAR, day DATE, st VARCHAR",
+            [(1, "p", DAY, "NY"), (2, "p", DAY, "CA"), (3, "other", DAY, "CA")],
+        ),
+    )
+    mapped = apart(engine.table("sales"), engine.table("people"))
+    with mapped.opened() as opened:
+        assert counting.keys_enforced(mapped, opened)
+    assert layouts.cross(mapped) == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]

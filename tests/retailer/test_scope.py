@@ -206,3 +206,19 @@ def test_a_written_list_has_the_type_it_is_given(given: list[Any], kind: str) ->
     table = scope.written("products", {"product": given}, {"product": kind})
     assert dict(table.schema()) == {"product": ibis.dtype(kind)}
     assert database().to_pyarrow(table)["product"].drop_null().to_pylist() == given
+
+
+@pytest.mark.parametrize("held", [[], ["state"], ["state", "age"]])
+def test_a_code_has_64_bits_whatever_axes_it_holds(held: list[str]) -> None:
+    engine = database(s=("text_state VARCHAR, text_age VARCHAR", [("NY", "old")]))
+    rows = engine.table("s")
+    found = scope.coded(inquiry(), held, rows, Opened(rows, None, engine), scope.carried)
+    assert str(found.schema()["cell"]) == "int64"
+
+
+@pytest.mark.parametrize("public", [scope.carried, scope.written])
+def test_a_code_is_the_same_with_lists_carried_or_written(public: Any) -> None:
+    engine = database(s=("text_state VARCHAR", [("NY",)]))
+    rows = engine.table("s")
+    found = scope.coded(inquiry(), ["state"], rows, Opened(rows, None, engine), public)
+    assert engine.to_pyarrow(found)["cell"].to_pylist() == [3]
