@@ -824,3 +824,19 @@ def test_enforced_keys_hide_no_axis_that_is_held_with_the_purchases() -> None:
     with mapped.opened() as opened:
         assert counting.keys_enforced(mapped, opened)
     assert layouts.cross(mapped) == [[1, 0, 0], [0, 1, 0], [0, 0, 0]]
+
+
+def test_ids_of_the_buyers_table_are_made_text_as_their_engine_needs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """PostgreSQL cannot trim an enum that Ibis takes for text."""
+    asked: list[Any] = []
+    monkeypatch.setattr(counting, "plain", lambda ids, engine: (asked.append(engine), ids)[1])
+    engine = layouts.database(
+        people=("cust VARCHAR, age VARCHAR", []),
+        sales=("id VARCHAR, sku VARCHAR, day DATE, st VARCHAR", []),
+    )
+    mapped = apart(engine.table("sales"), engine.table("people"))
+    with mapped.opened() as opened:
+        counting.records(layouts.inquiry(), mapped, opened)
+    assert asked == ["duckdb"]
