@@ -155,7 +155,7 @@ def corrupt() -> LedgerError:
 
 
 def _named(refusal: sqlite3.Error | UnicodeError) -> LedgerError:
-    name = getattr(refusal, "sqlite_errorname", "") or ""
+    name = getattr(refusal, "sqlite_errorname", "")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LedgerError("another process holds the ledger; try again", code="LEDGER_BUSY")
     if name.startswith("SQLITE_CONSTRAINT"):

@@ -136,7 +136,7 @@ def _scale(law: NoiseLaw, share: Fraction) -> float:
     scale = float(exact) if law == NoiseLaw.DISCRETE_LAPLACE else math.sqrt(exact)
     scale = math.nextafter(scale, 0)
     for _step in range(_MOST_STEPS):
-        if scale > 0 and _loss(_measurement(law, scale)) <= share:
+        if _loss(_measurement(law, scale)) <= share:
             return scale
         scale = math.nextafter(scale, math.inf)
     raise PurchasesError("NOISE_CHECK")
