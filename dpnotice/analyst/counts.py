@@ -1,50 +1,66 @@
 """Noisy tables of one retailer -> the least-squares estimate of every count, with exact errors.
 
-In: the releases of one retailer. Out: `RetailerCounts`: any marginal, any linear query with the
-law of its error, and draws. In orthonormal DCT-II coordinates least squares over marginals is
-diagonal: index 0 on an axis is the constant, the rest spans its complement.
+In: the releases of one retailer. Out: `RetailerCounts`: any marginal, any weighted sum with the law
+of its error, and draws. What the tables can tell at all is `design`'s.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from functools import reduce
 from typing import Final, TypeAlias
 
 import numpy as np
-from scipy.fft import dctn, idctn
+import numpy.typing as npt
 
-from dpnotice.analyst.intervals import Floats, LinearNoise
+from dpnotice.analyst.design import (
+    Design,
+    Factors,
+    Names,
+    back,
+    gathered,
+    patterns,
+    spread,
+    transform,
+)
+from dpnotice.analyst.intervals import Counted, Floats, LinearNoise
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Axis
-from dpnotice.release import NoisyTable, Release
+from dpnotice.release import Release
 
-Names: TypeAlias = tuple[str, ...]
 _ROUNDING: Final = 1e-6
+Integers: TypeAlias = npt.NDArray[np.int64]
+_DRAWN_AT_ONCE: Final = 2**17
+"""Numbers of draws that are transformed together: they stay in the processor's memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetailerCounts:
     """One retailer's buyers by every combination of axes that its tables determine.
 
-    With x the true counts on the full cross, theta its coefficients, m_A the number of full cells
-    per cell of table A and v_A its noise variance, the block of theta with pattern S (the axes
-    whose index is not 0) has precision Lambda_S = sum over A containing S of m_A / v_A and
-    estimate (sum of sqrt(m_A)/v_A dct(y_A)[S]) / Lambda_S.
+    With x the true counts on the full cross and theta its orthonormal DCT-II coefficients, table A
+    with m_A full cells per cell and noise variance v_A tells y_A's coefficients / sqrt(m_A) of
+    theta, with precision m_A / v_A; the estimate is their weighted mean.
 
     Attributes:
-        retailer: who counted.
-        axes: name -> Axis, in the inquiry's order.
-        tables: every released table, repeats from further releases included.
-        theta: pattern -> estimated coefficients, shape (n_i - 1 for i in the pattern).
-        precision: pattern -> Lambda_S.
+        design: the tables' axes and noise.
+        counts: the released numbers, in the order of the design's tables.
+        told: their coefficients times sqrt(m_A) / v_A.
     """
 
-    retailer: str
-    axes: Mapping[str, Axis]
-    tables: tuple[tuple[Names, NoisyTable], ...]
-    theta: Mapping[Names, Floats]
-    precision: Mapping[Names, float]
+    design: Design
+    counts: tuple[Integers, ...]
+    told: tuple[Floats, ...]
+
+    @property
+    def retailer(self) -> str:
+        """Who counted."""
+        return self.design.owner
+
+    @property
+    def axes(self) -> Mapping[str, Axis]:
+        """Name -> Axis, in the inquiry's order."""
+        return self.design.axes
 
     def marginal(self, names: Names) -> Floats:
         """Return the estimated counts of a marginal, unclipped, shape = sizes of its axes.
@@ -52,11 +68,9 @@ class RetailerCounts:
         Raises:
             EstimateError: the tables do not determine it; the missing one is named.
         """
-        self._require(names)
-        blocks = {s: math.sqrt(self._cells_per(names)) * self.theta[s] for s in _patterns(names)}
-        return self._assemble(names, blocks)
+        return back(self._coefficients(names, self.design.inverse(names)))
 
-    def query(self, names: Names, weights: Floats) -> tuple[float, LinearNoise]:
+    def query(self, names: Names, weights: Floats) -> Counted:
         """Estimate a weighted sum of the cells of a marginal, with the law of its error.
 
         Args:
@@ -64,32 +78,37 @@ class RetailerCounts:
             weights: shape of the marginal.
 
         Returns:
-            (estimate, error); error terms follow the order of `tables`.
+            (estimate, error); error terms follow the order of the design's tables.
 
         Raises:
             EstimateError: the tables do not determine it; the missing one is named.
         """
-        coefficients = dctn(weights, norm="ortho") if names else weights
-        size = float(np.linalg.norm(weights))
-        asked = {
-            s: block
-            for s in _patterns(names)
-            if np.linalg.norm(block := coefficients[_slice(names, s)]) > 1e-9 * size
-        }
-        for pattern in asked:
-            self._require(pattern)
-        scale = math.sqrt(self._cells_per(names))
-        value = sum(scale * float(np.sum(b * self.theta[s])) for s, b in asked.items())
-        terms = []
-        for table, noisy in self.tables:
-            factor = scale * math.sqrt(self._cells_per(table)) / noisy.noise.variance
-            inside = {
-                s: factor / self.precision[s] * block
-                for s, block in asked.items()
-                if set(s) <= set(table)
-            }
-            terms.append((self._assemble(table, inside).ravel(), noisy.noise))
-        return float(value), LinearNoise(tuple(terms))
+        error = self.design.error(names, weights)
+        pairs = zip(error.terms, self.counts, strict=True)
+        return sum(float(term.weights @ counts.ravel()) for term, counts in pairs), error
+
+    def products(self, *queries: Factors) -> list[Counted]:
+        """Estimate product queries over the same axes, quickly: see :meth:`Design.errors`.
+
+        Args:
+            *queries: axis -> weight of each level; all name the same axes, in the inquiry's order.
+
+        Returns:
+            (estimate, error) of each; errors aligned.
+
+        Raises:
+            EstimateError: the tables do not determine one of them.
+        """
+        errors = self.design.errors(*queries)
+        names = tuple(queries[0])
+        known = self._coefficients(names, self.design.known(names))
+        values = [float(reduce(_along, query.values(), known)) for query in queries]
+        return list(zip(values, errors, strict=True))
+
+    def cell_error(self, names: Names) -> LinearNoise:
+        """Return the law of the error that all cells of a marginal share."""
+        (error,) = self.design.errors({n: np.eye(1, len(self.axes[n]))[0] for n in names})
+        return error
 
     def draws(
         self, names: Names, number: int, stream: Callable[[str], np.random.Generator]
@@ -105,40 +124,31 @@ class RetailerCounts:
         Returns:
             (number, *sizes); signed, as clipping would bias every sum.
         """
-        self._require(names)
-        scale = math.sqrt(self._cells_per(names))
-        blocks = {
-            s: scale
-            * stream(f"counts/{self.retailer}/{'+'.join(s)}").standard_normal(
-                (number, *self.theta[s].shape)
-            )
-            / math.sqrt(self.precision[s])
-            for s in _patterns(names)
-        }
-        return self.marginal(names) + self._assemble(names, blocks, leading=(number,))
+        deviation = np.sqrt(self.design.cells_per(names) * self.design.inverse(names))
+        estimate = self.marginal(names)
+        blocks = [
+            (place, stream(f"counts/{self.retailer}/{'+'.join(pattern)}"))
+            for pattern, place in patterns(names)
+        ]
+        scale = spread(deviation, names, self.design)
+        drawn = np.empty((number, *estimate.shape))
+        step = max(1, _DRAWN_AT_ONCE // estimate.size)
+        for start in range(0, number, step):
+            part = drawn[start : start + step]
+            for place, generator in blocks:
+                block = part[(slice(None), *place)]
+                block[...] = generator.standard_normal(block.shape)
+            part *= scale
+            part[...] = back(part, leading=1)
+            part += estimate
+        return drawn
 
-    def _cells_per(self, names: Names) -> int:
-        return math.prod(len(axis) for name, axis in self.axes.items() if name not in names)
-
-    def _assemble(
-        self, names: Names, blocks: Mapping[Names, Floats], leading: tuple[int, ...] = ()
-    ) -> Floats:
-        """Put blocks of coefficients in their places and transform back to cells."""
-        full = np.zeros((*leading, *(len(self.axes[name]) for name in names)))
-        for pattern, block in blocks.items():
-            full[(..., *_slice(names, pattern))] = block
-        if not names:
-            return full
-        over = range(len(leading), full.ndim)
-        return np.asarray(idctn(full, axes=tuple(over), norm="ortho"))
-
-    def _require(self, names: Names) -> None:
-        missing = [s for s in _patterns(names) if s not in self.precision]
-        if missing:
-            raise EstimateError(
-                f"{self.retailer}: no released table holds {' x '.join(missing[-1])} together, so "
-                "this cannot be estimated from these releases; ask for that table, or for less"
-            )
+    def _coefficients(self, names: Names, inverse: Floats) -> Floats:
+        """Estimated coefficients of a marginal: sqrt(m_B) theta on its slice."""
+        scale = math.sqrt(self.design.cells_per(names))
+        return np.asarray(
+            gathered(self.design, names, self.told) * spread(scale * inverse, names, self.design)
+        )
 
 
 def fit_counts(releases: tuple[Release, ...]) -> RetailerCounts:
@@ -150,25 +160,20 @@ def fit_counts(releases: tuple[Release, ...]) -> RetailerCounts:
     Returns:
         Estimates whose errors are linear in the noise.
     """
-    axes = releases[0].inquiry.axes
-    tables = tuple(item for release in releases for item in release.tables.items())
-    numerator: dict[Names, Floats] = {}
-    precision: dict[Names, float] = {}
-    for table, noisy in tables:
-        cells_per = math.prod(len(axis) for name, axis in axes.items() if name not in table)
-        variance = noisy.noise.variance
-        counts = noisy.counts.astype(np.float64)
-        coefficients = dctn(counts, norm="ortho") if table else counts
-        for pattern in _patterns(table):
-            block = math.sqrt(cells_per) / variance * coefficients[_slice(table, pattern)]
-            numerator[pattern] = numerator.get(pattern, 0.0) + block
-            precision[pattern] = precision.get(pattern, 0.0) + cells_per / variance
+    tables = [item for release in releases for item in release.tables.items()]
+    design = Design(
+        owner=releases[0].retailer,
+        axes=releases[0].inquiry.axes,
+        tables=tuple((names, noisy.noise) for names, noisy in tables),
+    )
     return RetailerCounts(
-        retailer=releases[0].retailer,
-        axes=axes,
-        tables=tables,
-        theta={s: block / precision[s] for s, block in numerator.items()},
-        precision=precision,
+        design=design,
+        counts=tuple(noisy.counts for _, noisy in tables),
+        told=tuple(
+            transform(noisy.counts.astype(np.float64))
+            * (math.sqrt(design.cells_per(names)) / noisy.noise.variance)
+            for names, noisy in tables
+        ),
     )
 
 
@@ -190,12 +195,10 @@ def check_consistent(fit: RetailerCounts) -> RetailerCounts:
         EstimateError: ``INCONSISTENT``.
     """
     squares = sum(
-        float(np.sum(_beyond_rounding(noisy.counts - fit.marginal(names)) ** 2))
-        / noisy.noise.variance
-        for names, noisy in fit.tables
+        float(np.sum(_beyond_rounding(counts - fit.marginal(names)) ** 2)) / noise.variance
+        for (names, noise), counts in zip(fit.design.tables, fit.counts, strict=True)
     )
-    cells = sum(noisy.counts.size for _, noisy in fit.tables)
-    free = cells - sum(block.size for block in fit.theta.values())
+    free = sum(counts.size for counts in fit.counts) - fit.design.coefficients
     if squares > free + 30 * math.sqrt(5 * max(0, free)) + 300:
         raise EstimateError(
             f"{fit.retailer}: its tables contradict each other by far more than their noise; if "
@@ -205,12 +208,6 @@ def check_consistent(fit: RetailerCounts) -> RetailerCounts:
     return fit
 
 
-def _patterns(names: Names) -> Iterator[Names]:
-    """Every subset of the axes, in their order, smallest first."""
-    for size in range(len(names) + 1):
-        yield from combinations(names, size)
-
-
-def _slice(names: Names, pattern: Names) -> tuple[int | slice, ...]:
-    """Where a pattern's coefficients lie in the array of a table."""
-    return tuple(slice(1, None) if name in pattern else 0 for name in names)
+def _along(known: Floats, weights: Floats) -> Floats:
+    """Weigh the leading axis of coefficients by the weights of its levels."""
+    return np.asarray(transform(weights) @ known.reshape(len(weights), -1)).reshape(known.shape[1:])

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dpnotice.analyst.counts import Names
+from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.members import LEVEL, ClassEstimate
 from dpnotice.analyst.overlap import highest_ratio, lowest_ratio
@@ -167,14 +167,12 @@ def least_members(members: ClassEstimate, names: Names, level: float = LEVEL) ->
     Returns:
         Shape of the marginal, 0 or more.
     """
-    limits = []
     cells = math.prod(len(members.axes[name]) for name in names)
     each = 1 - (1 - level) * 2 / (cells * len(members.retailers))  # one-sided, Bonferroni
-    for retailer in members.retailers:
-        values = retailer.marginal(names)
-        unit = np.zeros_like(values)
-        unit.flat[0] = 1.0  # the cells of a marginal share one law of error
-        limits.append(values - retailer.query(names, unit)[1].half_width(each))
+    limits = [
+        retailer.marginal(names) - retailer.cell_error(names).half_width(each)
+        for retailer in members.retailers
+    ]
     return np.asarray(np.maximum(np.max(limits, axis=0), 0.0))
 
 

@@ -7,12 +7,11 @@ counts are, since the law of the noise is published and the weights are fixed.
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.fft import irfft
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 from dpnotice.errors import EstimateError
@@ -20,7 +19,14 @@ from dpnotice.privacy import Noise
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
+_ONCE: Final[Floats] = np.ones(())
 _POINTS: Final = 2**18
+_RATIO_POINTS: Final = 2**16
+"""A ratio needs the quantile anew at every end that is tried; weights are still rounded outward."""
+_COARSEST: Final = 0.75
+"""Share of the lattice's resolution that may be given up for one on which the weights fall."""
+_MOST_ROUNDS: Final = 12
+_SETTLED: Final = 1e-7
 _SPAN_SD: Final = 32.0
 _SPAN_WEIGHTS: Final = 16.0
 _SMALL: Final = 1 / 64
@@ -46,15 +52,29 @@ def check_level(level: float) -> float:
     return float(level)
 
 
+class Term(NamedTuple):
+    """What the noise of one table adds to an error.
+
+    Attributes:
+        weights: on cells of the table.
+        noise: of every cell.
+        copies: how many cells have each weight.
+    """
+
+    weights: Floats
+    noise: Noise
+    copies: Floats = _ONCE
+
+
 @dataclass(frozen=True)
 class LinearNoise:
     """The error of an estimate: a fixed linear combination of independent published noises.
 
     Attributes:
-        terms: (weights, noise) per released table; every cell of a table has one law.
+        terms: one per released table; every cell of a table has one law.
     """
 
-    terms: tuple[tuple[Floats, Noise], ...]
+    terms: tuple[Term, ...]
 
     def __add__(self, other: "LinearNoise") -> "LinearNoise":
         """The error of a sum of independent estimates."""
@@ -63,16 +83,16 @@ class LinearNoise:
     def minus(self, other: "LinearNoise") -> "LinearNoise":
         """The error of a difference of two queries on the same tables, in the same order."""
         pairs = zip(self.terms, other.terms, strict=True)
-        return LinearNoise(tuple((a - b, noise) for (a, noise), (b, _) in pairs))
+        return LinearNoise(tuple(a._replace(weights=a.weights - b.weights) for a, b in pairs))
 
     def times(self, factor: float) -> "LinearNoise":
         """The error of a multiple."""
-        return LinearNoise(tuple((factor * a, noise) for a, noise in self.terms))
+        return LinearNoise(tuple(t._replace(weights=factor * t.weights) for t in self.terms))
 
     @cached_property
     def variance(self) -> float:
         """Sum of a_j^2 v_j, people squared."""
-        return float(sum(np.sum(a * a) * noise.variance for a, noise in self.terms))
+        return float(sum(np.sum(n * a * a) * noise.variance for a, noise, n in self.terms))
 
     @property
     def sd(self) -> float:
@@ -83,12 +103,19 @@ class LinearNoise:
     def excess_kurtosis(self) -> float:
         """Sum of kappa_j a_j^4 v_j^2 over the squared variance."""
         fourth = sum(
-            float(np.sum(a**4)) * noise.excess_kurtosis * noise.variance**2
-            for a, noise in self.terms
+            float(np.sum(n * a**4)) * noise.excess_kurtosis * noise.variance**2
+            for a, noise, n in self.terms
         )
         return fourth / self.variance**2 if self.variance else 0.0
 
-    def half_width(self, level: float) -> float:
+    def covariance(self, other: "LinearNoise") -> float:
+        """Covariance with the error of another query on the same tables, people squared."""
+        pairs = zip(self.terms, other.terms, strict=True)
+        return float(
+            sum(np.sum(a.copies * a.weights * b.weights) * a.noise.variance for a, b in pairs)
+        )
+
+    def half_width(self, level: float, *, points: int = _POINTS) -> float:
         """Return h with P(|L| <= h) >= level (within the method's stated error).
 
         One weight: closed form on the integers. Nearly normal and wide against the steps of its
@@ -98,28 +125,28 @@ class LinearNoise:
 
         Args:
             level: in (0, 1).
+            points: of the lattice.
 
         Returns:
             People.
         """
         level = check_level(level)
-        largest = max((float(np.max(np.abs(a), initial=0.0)) for a, _ in self.terms), default=0.0)
+        tops = (float(np.max(np.abs(term.weights), initial=0.0)) for term in self.terms)
+        largest = max(tops, default=0.0)
         if not largest:
             return 0.0
-        # In units of the largest weight; what float dust leaves of a weight of 0 is dropped.
-        used = [(np.abs(a) / largest, noise) for a, noise in self.terms]
-        used = [(a[a > _FLOAT_DUST], noise) for a, noise in used]
-        used = [(a, noise) for a, noise in used if a.size]
-        if len(used) == 1 and used[0][0].size == 1:
-            return largest * used[0][1].half_width(level)
+        used = [_in_units(term, largest) for term in self.terms]
+        used = [term for term in used if term.weights.size]
+        if len(used) == 1 and used[0].copies.sum() == 1:
+            return largest * used[0].noise.half_width(level)
         smooth = self.sd >= _LATTICE_SD * largest
         if smooth and self.excess_kurtosis < _NEARLY_NORMAL:
             return cornish_fisher(level, self.excess_kurtosis) * self.sd
-        return largest * _inverted(tuple(_grouped(a, noise) for a, noise in used), level)
+        return largest * _inverted(tuple(map(_grouped, used)), level, points)
 
 
-Counted: TypeAlias = tuple[float, LinearNoise]
-"""An estimate, unclipped, and the law of its error."""
+Counted: TypeAlias = tuple[Any, LinearNoise]
+"""An estimate, unclipped, and the law of its error; or an array of estimates that share one law."""
 
 
 def cornish_fisher(level: float, excess_kurtosis: float) -> float:
@@ -136,24 +163,30 @@ def cornish_fisher(level: float, excess_kurtosis: float) -> float:
     return min(max(0.0, expanded), 1 / math.sqrt(1 - level))
 
 
-def count_interval(value: float, half_width: float) -> tuple[float, float]:
+def count_interval(value: Any, half_width: float) -> tuple[Any, Any]:
     """Round an interval for a count inward to whole people and clip its ends at zero.
 
     The truth is a non-negative integer, so nothing is lost: [max(0, ceil(e-h)), max(0,
     floor(e+h))]; where no integer is left, the nearest one.
+
+    Args:
+        value: estimates, a number or an array.
+        half_width: of all of them.
+
+    Returns:
+        (lower, upper), in the shape of the estimates.
     """
-    lower = max(0, math.ceil(value - half_width - _DUST))
-    upper = max(0, math.floor(value + half_width + _DUST))
-    if lower > upper:
-        lower = upper = max(0, round(value))
-    return float(lower), float(upper)
+    lower = np.maximum(0.0, np.ceil(np.asarray(value) - half_width - _DUST))
+    upper = np.maximum(0.0, np.floor(np.asarray(value) + half_width + _DUST))
+    nearest, none_left = np.maximum(0.0, np.rint(value)), lower > upper
+    return np.where(none_left, nearest, lower)[()], np.where(none_left, nearest, upper)[()]
 
 
 def fieller(part: Counted, whole: Counted, level: float) -> tuple[float, float, bool]:
     """Return the set of shares R that the noise does not exclude, within [0, 1].
 
     Rule (Fieller 1954): (part - R whole)^2 <= c(R)^2 Var(part - R whole), where c(R) is the
-    Cornish-Fisher quantile of that very combination, which has its own kurtosis.
+    quantile, in standard deviations, of that very combination, which has a law of its own.
 
     Args:
         part: estimate and error of the numerator.
@@ -164,44 +197,64 @@ def fieller(part: Counted, whole: Counted, level: float) -> tuple[float, float, 
         (lower, upper, determined); (0, 1, False) where the denominator is not separated from 0.
     """
     level = check_level(level)
-    (top, noise_top), (bottom, noise_bottom) = part, whole
-    edge = cornish_fisher(level, noise_bottom.excess_kurtosis) * noise_bottom.sd
-    if bottom <= edge:
+    bottom, noise_bottom = whole
+    if bottom <= noise_bottom.half_width(level):
         return 0.0, 1.0, False
-
-    def excess(share: float) -> float:
-        mixed = noise_top.minus(noise_bottom.times(share))
-        c = cornish_fisher(level, mixed.excess_kurtosis)
-        return abs(top - share * bottom) - c * mixed.sd
-
-    centre = min(1.0, max(0.0, top / bottom))
-    if excess(centre) >= 0:  # no share in [0, 1] is compatible: the nearest one
-        return centre, centre, True
-    lower = 0.0 if excess(0.0) <= 0 else float(brentq(excess, 0.0, centre))
-    upper = 1.0 if excess(1.0) <= 0 else float(brentq(excess, centre, 1.0))
+    lower = upper = min(1.0, max(0.0, part[0] / bottom))
+    for _round in range(_MOST_ROUNDS):  # the quantile hardly changes with the share
+        before = lower, upper
+        lower = _root(part, whole, level, lower)[0]
+        upper = _root(part, whole, level, upper)[1]
+        if max(abs(before[0] - lower), abs(before[1] - upper)) <= _SETTLED:
+            break
     return lower, upper, True
 
 
-_Group: TypeAlias = tuple[tuple[float, ...], tuple[int, ...], Noise]
+def _root(part: Counted, whole: Counted, level: float, share: float) -> tuple[float, float]:
+    """Return the ends of the set, within [0, 1], by the quantile that holds at one share.
+
+    At a constant c the set is a quadratic's: (b^2 - c^2 V22) R^2 - 2 (a b - c^2 V12) R +
+    (a^2 - c^2 V11) <= 0; its leading coefficient is above 0 where b is separated from 0.
+    """
+    (top, noise_top), (bottom, noise_bottom) = part, whole
+    mixed = noise_top.minus(noise_bottom.times(share))
+    c = mixed.half_width(level, points=_RATIO_POINTS) / mixed.sd if mixed.sd else 0.0
+    a = bottom**2 - c**2 * noise_bottom.variance
+    b = top * bottom - c**2 * noise_top.covariance(noise_bottom)
+    root = math.sqrt(max(0.0, b**2 - a * (top**2 - c**2 * noise_top.variance)))
+    low, high = sorted(((b - root) / a, (b + root) / a)) if a > 0 else (0.0, 1.0)
+    return min(1.0, max(0.0, low)), min(1.0, max(0.0, high))
 
 
-def _grouped(weights: Floats, noise: Noise) -> _Group:
+_Group: TypeAlias = tuple[tuple[float, ...], tuple[float, ...], Noise]
+
+
+def _in_units(term: Term, largest: float) -> Term:
+    """Weigh in units of the largest weight; what float dust leaves of a weight of 0 is dropped."""
+    weights = np.abs(term.weights) / largest
+    kept = weights > _FLOAT_DUST
+    copies = np.broadcast_to(term.copies, weights.shape)
+    return Term(weights[kept], term.noise, copies[kept])
+
+
+def _grouped(term: Term) -> _Group:
     """Return equal weights once with their number, and their law, as a cache key."""
-    values, numbers = np.unique(np.round(weights, 12), return_counts=True)
-    return tuple(values.tolist()), tuple(numbers.tolist()), noise
+    values, place = np.unique(np.round(term.weights, 12), return_inverse=True)
+    numbers = np.bincount(place, weights=term.copies)
+    return tuple(values.tolist()), tuple(numbers.tolist()), term.noise
 
 
 @lru_cache(maxsize=4096)
-def _inverted(groups: tuple[_Group, ...], level: float) -> float:
-    """Invert the characteristic function on a lattice of 2^18 points; the largest weight is 1."""
+def _inverted(groups: tuple[_Group, ...], level: float, points: int) -> float:
+    """Invert the characteristic function on a lattice of so many points; the top weight is 1."""
     terms = [
         (weight, number, noise)
         for values, numbers, noise in groups
         for weight, number in zip(values, numbers, strict=True)
     ]
     variance = sum(number * weight**2 * noise.variance for weight, number, noise in terms)
-    step = max(_SPAN_SD * math.sqrt(variance), _SPAN_WEIGHTS) / _POINTS
-    angle = 2 * np.pi * np.arange(_POINTS // 2 + 1) / _POINTS
+    step = _step(terms, points / max(_SPAN_SD * math.sqrt(variance), _SPAN_WEIGHTS))
+    angle = 2 * np.pi * np.arange(points // 2 + 1) / points
     log_phi = np.zeros_like(angle)
     normal = 0.0
     for weight, number, noise in terms:
@@ -210,9 +263,18 @@ def _inverted(groups: tuple[_Group, ...], level: float) -> float:
         else:
             log_phi += number * _log_characteristic(math.ceil(weight / step - _DUST) * angle, noise)
     log_phi -= normal / step**2 * angle**2 / 2
-    mass = irfft(np.exp(log_phi), n=_POINTS)
-    two_sided = mass[0] + 2 * np.cumsum(mass[1 : _POINTS // 2])
+    mass = irfft(np.exp(log_phi), n=points)
+    two_sided = mass[0] + 2 * np.cumsum(mass[1 : points // 2])
     return float((int(np.searchsorted(two_sided, level)) + 2) * step)
+
+
+def _step(terms: list[tuple[float, float, Noise]], most: float) -> float:
+    """Return the step, of those that divide 1, at which rounding adds least to the weights."""
+    parts = np.arange(math.floor(most), max(1, math.floor(_COARSEST * most)) - 1, -1)
+    weights = np.array([weight for weight, _, _ in terms if weight >= _SMALL])
+    exact = np.multiply.outer(parts, weights)
+    added = np.sum((np.ceil(exact - _DUST) - exact) / exact, axis=1)
+    return float(1 / parts[int(np.argmin(added))])
 
 
 def _log_characteristic(angle: Floats, noise: Noise) -> Floats:

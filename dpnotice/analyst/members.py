@@ -7,12 +7,13 @@ sketches give bounds only, since nothing in the files says which buyers are the 
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations, groupby, product
+from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from dpnotice.analyst.counts import Names, RetailerCounts, check_consistent, fit_counts
+from dpnotice.analyst.counts import RetailerCounts, check_consistent, fit_counts
+from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Counted, Floats, check_level, count_interval, fieller
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.overlap import share_bounds, simultaneous_low, union_interval
@@ -138,12 +139,10 @@ class ClassEstimate:
             EstimateError: an unknown axis or level, or the tables do not determine it.
         """
         level = check_level(level)
-        names, weights = self._indicator(where)
-        found = [retailer.query(names, weights) for retailer in self.retailers]
-        estimate, lower, upper = union_interval(found, level)
+        part = self._indicator(where)
+        found = [retailer.products(part)[0] for retailer in self.retailers]
         population = self._population_of(where)
-        if population != KNOWN_BUYERS:
-            estimate, lower, upper = self._scaled(found, level)
+        estimate, lower, upper = self._persons(found, level, population)
         note = _BOUNDS_NOTE if estimate is None else ""
         return Estimate(
             quantity=f"number of {population}",
@@ -174,9 +173,10 @@ class ClassEstimate:
         level = check_level(level)
         if not where:
             raise EstimateError('share needs a part, for instance share(contact=["post"])')
-        names, weights = self._indicator(where)
-        parts = [retailer.query(names, weights) for retailer in self.retailers]
-        wholes = [retailer.query(names, np.ones_like(weights)) for retailer in self.retailers]
+        part = self._indicator(where)
+        whole = {name: np.ones_like(weights) for name, weights in part.items()}
+        pairs = [retailer.products(part, whole) for retailer in self.retailers]
+        parts, wholes = [p for p, _ in pairs], [w for _, w in pairs]
         if len(parts) == 1:
             lower, upper, determined = fieller(parts[0], wholes[0], level)
             estimate = parts[0][0] / wholes[0][0] if wholes[0][0] else None
@@ -196,12 +196,14 @@ class ClassEstimate:
             note=note,
         )
 
-    def by(self, *names: str, level: float = LEVEL) -> "pd.DataFrame":
+    def by(self, *names: str, level: float = LEVEL, simultaneous: bool = False) -> "pd.DataFrame":
         """Return the members of every cell of a marginal, or the buyers of every retailer.
 
         Args:
             *names: axes, or the single word ``"retailer"``.
-            level: confidence of each interval by itself.
+            level: confidence of each interval by itself, or of all of them together.
+            simultaneous: whether all K rows hold together with that confidence: each is then taken
+                at 1 - (1 - level) / K (Bonferroni), whatever depends on what.
 
         Returns:
             A column per axis, then estimate, lower, upper, level, unit.
@@ -209,16 +211,31 @@ class ClassEstimate:
         Raises:
             EstimateError: as :meth:`count`.
         """
+        level, columns = check_level(level), (*names, "estimate", "lower", "upper", "level", "unit")
         if names == ("retailer",):
-            rows = [{"retailer": e.segment, **_numbers(e)} for e in self._buyers(level)]
-        else:
-            self._ordered(names)
-            levels = [self.axes[name].levels for name in names]
-            rows = []
-            for cell in product(*levels):
-                where = dict(zip(names, cell, strict=True))
-                rows.append(where | _numbers(self.count(level=level, **where)))
-        return tables.frame(rows, (*names, "estimate", "lower", "upper", "level", "unit"))
+            each = _each(level, len(self.retailers)) if simultaneous else level
+            rows = [
+                {"retailer": e.segment, **_numbers(e), "level": level} for e in self._buyers(each)
+            ]
+            return tables.frame(rows, columns)
+        ordered = self._ordered(names)
+        cells = math.prod(len(self.axes[name]) for name in names)
+        each = _each(level, cells) if simultaneous else level
+        found = [(r.marginal(ordered), r.cell_error(ordered)) for r in self.retailers]
+        estimate, lower, upper = self._persons(
+            found, each, self._population_of(dict.fromkeys(names))
+        )
+        turned = [ordered.index(name) for name in names]
+        numbers = {
+            "estimate": np.full(lower.shape, math.nan) if estimate is None else estimate,
+            "lower": lower,
+            "upper": upper,
+        }
+        return tables.cells(
+            {name: self.axes[name].levels for name in names},
+            {key: np.transpose(values, turned).ravel() for key, values in numbers.items()},
+            {"level": level, "unit": "persons"},
+        )
 
     def overlap(self, level: float = LEVEL) -> "pd.DataFrame":
         """Return, for every set of retailers, the persons known to all of them: bounds.
@@ -313,7 +330,7 @@ class ClassEstimate:
     ) -> list[Estimate]:
         estimates = []
         for retailer in self.retailers if chosen is None else chosen:
-            value, noise = retailer.query((), np.array(1.0))
+            ((value, noise),) = retailer.products({})
             lower, upper = count_interval(value, noise.half_width(level))
             estimates.append(
                 Estimate(
@@ -332,7 +349,7 @@ class ClassEstimate:
         shares = []
         for name, axis in self.axes.items():
             if by in {None, name} and all(
-                (name,) in retailer.precision for retailer in self.retailers
+                retailer.design.determines((name,)) for retailer in self.retailers
             ):
                 shares += [self.share(level=LEVEL, **{name: level}) for level in axis.levels]
         return shares
@@ -348,11 +365,10 @@ class ClassEstimate:
             )
         return tuple(name for name in self.axes if name in set(names))
 
-    def _indicator(self, where: Mapping[str, object]) -> tuple[Names, Floats]:
-        """Return the axes of a part and 1 in its cells."""
-        names = self._ordered(tuple(where))
-        weights: Floats = np.array(1.0)
-        for name in names:
+    def _indicator(self, where: Mapping[str, object]) -> dict[str, Floats]:
+        """Return, per axis of a part, 1 for its levels and 0 for the others."""
+        part = {}
+        for name in self._ordered(tuple(where)):
             given = where[name]
             listed = isinstance(given, Collection) and not isinstance(given, str)
             asked = list(given) if listed else [given]  # type: ignore[call-overload]  # just checked
@@ -362,10 +378,16 @@ class ClassEstimate:
                 raise EstimateError(
                     f"{name}={given!r} must name levels of that axis: {', '.join(levels)}"
                 )
-            weights = np.multiply.outer(weights, [float(level in asked) for level in levels])
-        return names, weights
+            part[name] = np.array([float(level in asked) for level in levels])
+        return part
 
-    def _scaled(self, found: list[Counted], level: float) -> tuple[float | None, float, float]:
+    def _persons(self, found: list[Counted], level: float, population: str) -> tuple[Any, Any, Any]:
+        """Return point and ends of counts of persons: known ones, or all members."""
+        if population == KNOWN_BUYERS:
+            return union_interval(found, level)
+        return self._scaled(found, level)
+
+    def _scaled(self, found: list[Counted], level: float) -> tuple[Any, Any, Any]:
         """Return known buyers times h / (1 - theta); a law of the factor shares the level."""
         factor = self.beyond.members_per_known_buyer(Sampling(axes=(), draws=_DRAWS, seed=_SEED))
         each = level if factor.size == 1 else 1 - (1 - level) / 2
@@ -374,6 +396,11 @@ class ClassEstimate:
         point = None if estimate is None else estimate * float(factor.mean())
         middle, half = (lower * low + upper * high) / 2, (upper * high - lower * low) / 2
         return point, *count_interval(middle, half)
+
+
+def _each(level: float, number: int) -> float:
+    """Return the level at which so many intervals hold together at a level (Bonferroni)."""
+    return 1 - (1 - level) / number
 
 
 def _numbers(estimate: Estimate) -> dict[str, Any]:

@@ -7,7 +7,7 @@ which buyers of one retailer are also buyers of another.
 
 from functools import reduce
 from operator import add
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -120,11 +120,12 @@ def _ratio(part: Floats, whole: Floats) -> Floats:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def union_interval(found: list[Counted], level: float) -> tuple[float | None, float, float]:
+def union_interval(found: list[Counted], level: float) -> tuple[Any, Any, Any]:
     """Return point and interval of one count, or bounds on persons from several.
 
     Args:
-        found: each retailer's estimate of its buyers and the law of its error.
+        found: each retailer's estimate of its buyers, a number or an array, and the law of its
+            error.
         level: confidence, a fraction.
 
     Returns:
@@ -137,7 +138,8 @@ def union_interval(found: list[Counted], level: float) -> tuple[float | None, fl
     each = 1 - (1 - level) / len(found)  # simultaneous, one-sided at (1 - level) / 2
     lows = [count_interval(v, noise.half_width(each))[0] for v, noise in found]
     total, noise = sum(v for v, _ in found), reduce(add, (noise for _, noise in found))
-    return None, max(lows), max(*lows, count_interval(total, noise.half_width(level))[1])
+    low, high = reduce(np.maximum, lows), count_interval(total, noise.half_width(level))[1]
+    return None, low, np.maximum(low, high)
 
 
 def share_bounds(

@@ -102,7 +102,7 @@ class NoticePlan:
         """Return how many buyers' records would leave the retailers: every row of every list."""
         level = check_level(level)
         lists = {n.retailer for n in self.direct if n.cooperation == "hands_over_list"}
-        counted = [r.query((), np.array(1.0)) for r in members.retailers if r.retailer in lists]
+        counted = [r.products({})[0] for r in members.retailers if r.retailer in lists]
         low, high = _ends(counted, level)
         return Estimate(
             quantity="records disclosed",
@@ -128,7 +128,8 @@ class NoticePlan:
             return None
         fits = {retailer.retailer: retailer for retailer in members.retailers}
         pieces = [
-            fits[n.retailer].query((CONTACT,), n.usable(members.axes[CONTACT])) for n in self.direct
+            fits[n.retailer].products({CONTACT: n.usable(members.axes[CONTACT])})[0]
+            for n in self.direct
         ]
         low, high = (
             np.array(ends) * np.array(prices, dtype=float) for ends in _ends(pieces, level)

@@ -235,7 +235,7 @@ class ReachEstimate:
 
     def _separate(self, axis: str, name: str) -> bool:
         weights = np.array([float(level == name) for level in self.members.axes[axis].levels])
-        counted = [retailer.query((axis,), weights) for retailer in self.members.retailers]
+        counted = [retailer.products({axis: weights})[0] for retailer in self.members.retailers]
         return any(value > SEPARATE_SD * noise.sd for value, noise in counted)
 
 

@@ -36,6 +36,24 @@ def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.Data
     return pd.DataFrame(list(rows), columns=list(columns))
 
 
+def cells(
+    levels: Mapping[str, Sequence[str]],
+    numbers: Mapping[str, Any],
+    constants: Mapping[str, str | float],
+) -> "pd.DataFrame":
+    """Return one row per combination of levels, the last axis fastest.
+
+    Args:
+        levels: axis -> its levels, a column each.
+        numbers: column -> an array of one number per row.
+        constants: column -> the value of all rows.
+    """
+    import pandas as pd  # noqa: PLC0415 -- pandas takes most of a second to import
+
+    made = pd.DataFrame(product(*levels.values()), columns=list(levels))
+    return made.assign(**numbers, **constants)
+
+
 def release_frame(
     released: Iterable[tuple[tuple[str, ...], Mapping[str, Any], Any, Any]],
 ) -> "pd.DataFrame":

@@ -93,7 +93,7 @@ class Design:
 
 
 def flat(error: LinearNoise) -> Floats:
-    return np.concatenate([np.ravel(a) for a, _ in error.terms])
+    return np.concatenate([np.ravel(a) for a, *_ in error.terms])
 
 
 # --- against dense generalised least squares -----------------------------------------------
@@ -216,7 +216,7 @@ def test_the_variance_of_two_merged_levels_includes_their_covariance() -> None:
     one, other = (fit.query(("a",), np.eye(4)[i])[1] for i in (0, 1))
     cross = sum(
         float(np.sum(a * b)) * noise.variance
-        for (a, noise), (b, _) in zip(one.terms, other.terms, strict=True)
+        for (a, noise, _), (b, *_) in zip(one.terms, other.terms, strict=True)
     )
     assert both.variance == pytest.approx(one.variance + other.variance + 2 * cross)
 
@@ -331,7 +331,7 @@ def test_draws_have_the_covariance_of_the_estimate() -> None:
     fit = noisy()[2]
     drawn = fit.draws(("a", "b"), 40_000, streams(4)).reshape(40_000, 12)
     errors = [fit.query(("a", "b"), row.reshape(4, 3))[1] for row in np.eye(12)]
-    v = np.concatenate([np.full(a.size, noise.variance) for a, noise in errors[0].terms])
+    v = np.concatenate([np.full(a.size, noise.variance) for a, noise, _ in errors[0].terms])
     weights = np.stack([flat(error) for error in errors])
     exact = (weights * v) @ weights.T
     assert np.abs(np.cov(drawn.T) - exact).max() < 0.043 * exact.max()

@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from dpnotice.analyst.intervals import (
     LinearNoise,
+    Term,
     check_level,
     cornish_fisher,
     count_interval,
@@ -29,7 +30,7 @@ def noise(law: NoiseLaw = LAPLACE, scale: float = 4.0) -> Noise:
 
 
 def linear(*terms: tuple[list[float], Noise]) -> LinearNoise:
-    return LinearNoise(tuple((np.array(weights, dtype=float), each) for weights, each in terms))
+    return LinearNoise(tuple(Term(np.array(w, dtype=float), each) for w, each in terms))
 
 
 def mass_function(each: Noise) -> tuple[Floats, Floats]:
@@ -360,15 +361,12 @@ def test_gaussian_ends_solve_fiellers_quadratic() -> None:
     assert [lower, upper] == pytest.approx(sorted(roots.real), abs=1e-9)
 
 
-def test_laplace_ends_use_the_kurtosis_of_the_combination_itself() -> None:
+def test_laplace_ends_lie_at_the_exact_quantile_of_the_combination_itself() -> None:
     each = noise(LAPLACE, 10.0)
     part, whole = counted(120.0, [1, 0], each), counted(400.0, [1, 1], each)
     for end in fieller(part, whole, 0.95)[:2]:
-        weights = np.array([1 - end, -end])
-        variance = np.sum(weights**2) * each.variance
-        kurtosis = np.sum(weights**4) * each.excess_kurtosis * each.variance**2 / variance**2
-        edge = cornish_fisher(0.95, float(kurtosis)) * math.sqrt(variance)
-        assert abs(120 - end * 400) == pytest.approx(edge, rel=1e-6)
+        own = linear(([1 - end, -end], each)).half_width(0.95)
+        assert abs(120 - end * 400) == pytest.approx(own, rel=2e-3)
 
 
 @pytest.mark.parametrize("whole", [0.0, -30.0, 25.0])
@@ -411,9 +409,10 @@ def test_nothing_is_no_share() -> None:
 def test_a_higher_level_never_narrows_a_share(top: float, level: float) -> None:
     each = noise(LAPLACE, 6.0)
     part, whole = counted(top, [1, 0], each), counted(400.0, [1, 1], each)
+    # near a simple fraction the combination is nearly a lattice, whose quantile goes in jumps
     inner, outer = fieller(part, whole, level), fieller(part, whole, level + 0.01)
-    assert outer[0] <= inner[0] + 1e-9
-    assert inner[1] <= outer[1] + 1e-9
+    assert outer[0] <= inner[0] + 1e-4
+    assert inner[1] <= outer[1] + 1e-4
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.05, 0.02])

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from dpnotice.analyst.intervals import Counted, LinearNoise
+from dpnotice.analyst.intervals import Counted, LinearNoise, Term
 from dpnotice.analyst.overlap import (
     highest_ratio,
     lowest_ratio,
@@ -27,7 +27,7 @@ OUT = -1
 
 def counted(value: float, scale: float, *, weight: float = 1.0) -> Counted:
     noise = Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=scale)
-    return value, LinearNoise(((np.array([weight]), noise),))
+    return value, LinearNoise((Term(np.array([weight]), noise),))
 
 
 # --- the oracle: a linear programme over all types of person -------------------------------
@@ -339,8 +339,8 @@ def test_share_bounds_hold_the_truth_for_random_overlaps(free: bool) -> None:  #
         in_part, rest = part.sum(axis=0), (known & ~part).sum(axis=0)
         p, q = (x + laplace(rng, scale, x.shape) for x in (in_part, rest))
         noise = Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=scale)
-        parts = [(float(x), LinearNoise(((np.array([1.0, 0.0]), noise),))) for x in p]
-        wholes = [(float(x), LinearNoise(((np.array([1.0, 1.0]), noise),))) for x in p + q]
+        parts = [(float(x), LinearNoise((Term(np.array([1.0, 0.0]), noise),))) for x in p]
+        wholes = [(float(x), LinearNoise((Term(np.array([1.0, 1.0]), noise),))) for x in p + q]
         low, high = share_bounds(parts, wholes, 0.95, free=free)
         hits += low <= truth <= high
     assert hits / 500 >= 0.91
@@ -365,7 +365,7 @@ def test_share_bounds_hold_where_the_truth_lies_at_an_end(end: str) -> None:
     truth = shared / (shared + k * own) if end == "low" else k * own / (k * own + shared)
     p, q = (shared, own) if end == "low" else (own, shared)
     noise = Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=scale)
-    one, both = (LinearNoise(((np.array(a), noise),)) for a in ([1.0, 0.0], [1.0, 1.0]))
+    one, both = (LinearNoise((Term(np.array(a), noise),)) for a in ([1.0, 0.0], [1.0, 1.0]))
     for _ in range(300):
         in_part = p + laplace(rng, scale, k)
         whole = in_part + q + laplace(rng, scale, k)
