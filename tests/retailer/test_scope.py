@@ -5,6 +5,8 @@ from typing import Any
 
 import ibis
 import pytest
+import sqlglot
+from sqlglot import expressions as sge
 
 from dpnotice.retailer import scope
 from dpnotice.retailer.purchases import Opened, Purchases
@@ -200,10 +202,11 @@ def test_coverage_of_no_rows_is_zeros() -> None:
     assert set(ran(scope.coverage, mapped(sales()))[0].values()) == {0}
 
 
+@pytest.mark.parametrize("public", [scope.carried, scope.written])
 @pytest.mark.parametrize(("given", "kind"), [([], "string"), ([1, 2], "int64"), ([7], "int8")])
-def test_a_written_list_has_the_type_it_is_given(given: list[Any], kind: str) -> None:
+def test_a_public_list_has_the_type_it_is_given(public: Any, given: list[Any], kind: str) -> None:
     """Of an empty list no engine knows the type, and of small numbers each another one."""
-    table = scope.written("products", {"product": given}, {"product": kind})
+    table = public("products", {"product": given}, {"product": kind})
     assert dict(table.schema()) == {"product": ibis.dtype(kind)}
     assert database().to_pyarrow(table)["product"].drop_null().to_pylist() == given
 
@@ -222,3 +225,33 @@ def test_a_code_is_the_same_with_lists_carried_or_written(public: Any) -> None:
     rows = engine.table("s")
     found = scope.coded(inquiry(), ["state"], rows, Opened(rows, None, engine), public)
     assert engine.to_pyarrow(found)["cell"].to_pylist() == [3]
+
+
+def test_an_enum_of_postgres_is_made_text_before_all_else() -> None:
+    """Ibis takes an enum for a text, and PostgreSQL trims none; no server is asked."""
+    bought = ibis.table({"number": "string", "sku": "string", "day": "date", "st": "string"})
+    listed = ibis.table({"cust": "string", "age": "string"})
+    purchases = apart(bought, listed, buyer="number", ids="trim")
+    tables = Opened(bought, listed, None, "postgres")
+    query = scope.coverage(inquiry(), purchases, tables, scope.written)
+    text = sqlglot.parse_one(ibis.to_sql(query, dialect="postgres"), read="postgres")
+    columns = [(each.name, type(each.parent)) for each in text.find_all(sge.Column)]
+    of_ids = {each for each in columns if each[0] in ("number", "cust")}
+    assert of_ids == {("number", sge.DPipe), ("cust", sge.DPipe)}
+
+
+@pytest.mark.parametrize("kind", ["int8", "!int8"])
+def test_integer_products_are_a_list_of_the_columns_own_width(kind: str) -> None:
+    """Both ends of the column are in it, and numbers that no such column can hold are not."""
+    asked = inquiry(products=["-129", "-128", "127", "128", "p"])
+    tables = Opened(ibis.table({"sku": kind}), None, None)
+    found: Any = scope._products(asked, ibis.dtype(kind), tables, lambda *given: given)
+    assert found == ("products", {"product": [-128, 127]}, {"product": "int8"})
+
+
+def test_the_ends_of_instants_are_in_utc_and_not_in_the_zone_of_the_process() -> None:
+    """Where the process runs in UTC the two look alike, so the very object is compared."""
+    kind = ibis.dtype("timestamp('UTC')")
+    found = scope._instant(date(2020, 1, 1), "America/New_York", mapped(sales()), kind)
+    assert found == NEW_YEAR
+    assert found.tzinfo is UTC
