@@ -125,6 +125,26 @@ def total_variance(loss: PrivacyLoss, weights: Sequence[Decimal]) -> float:
     return math.fsum(Noise(law=law, scale=scale).variance for scale in scales)
 
 
+def stated_noise(loss: PrivacyLoss, weights: Sequence[Decimal]) -> tuple[Noise, ...]:
+    """Return the noise that each table will carry, before anybody answers.
+
+    A retailer takes the smallest scale that the mechanism's own map of the loss allows, which is
+    this one but for the last binary digits of its float.
+
+    Args:
+        loss: of all tables together; Laplace noise for an epsilon, Gaussian for a rho.
+        weights: one positive weight per table.
+
+    Raises:
+        InquiryError: so small or large a loss that no table can carry its noise.
+    """
+    shares = loss.split(weights)
+    if loss.rho is None:
+        return tuple(Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=float(1 / s)) for s in shares)
+    law = NoiseLaw.DISCRETE_GAUSSIAN
+    return tuple(Noise(law=law, scale=math.sqrt(1 / (2 * s))) for s in shares)
+
+
 def declared(
     texts: Mapping[str, object], law: NoiseLaw | None, weights: Sequence[Decimal]
 ) -> tuple[PrivacyLoss, NoiseLaw]:

@@ -6,6 +6,7 @@ a pair of ends.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
@@ -198,6 +199,23 @@ def lay(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed
         group=group,
         floor=least_members(members, persons).reshape(-1),
     )
+
+
+def chances(plan: NoticePlan, retailers: Sequence[str], sampling: Sampling) -> Floats:
+    """Return the chance that a buyer is reached, as modelled, before anything is known of buyers.
+
+    Args:
+        plan: its axes are those of the grid.
+        retailers: whose buyers; those that the plan does not name are reached by its media alone.
+        sampling: the grid, draws and seed.
+
+    Returns:
+        (retailers, draws, *sizes), fractions.
+    """
+    shape = (sampling.draws, *sampling.shape)
+    media = _media(plan, sampling)["media"]
+    direct = [_direct(plan, name, sampling)["direct"] for name in retailers]
+    return np.stack([np.broadcast_to(1 - part * media, shape) for part in direct])
 
 
 def _flat(values: Floats, sampling: Sampling) -> Floats:

@@ -5,7 +5,7 @@ sketches give bounds only, since nothing in the files says which buyers are the 
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 from typing import TYPE_CHECKING, Any, Final
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from dpnotice.analyst.counts import RetailerCounts, check_consistent, fit_counts
-from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Counted, Floats, check_level, count_interval, fieller
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.overlap import share_bounds, simultaneous_low, union_interval
+from dpnotice.analyst.parts import in_words, indicator, ordered
 from dpnotice.analyst.rates import Quantity, Sampling
 from dpnotice.analyst.together import together
 from dpnotice.errors import EstimateError
@@ -139,14 +139,14 @@ class ClassEstimate:
             EstimateError: an unknown axis or level, or the tables do not determine it.
         """
         level = check_level(level)
-        part = self._indicator(where)
+        part = indicator(self.axes, where)
         found = [retailer.products(part)[0] for retailer in self.retailers]
         population = self._population_of(where)
         estimate, lower, upper = self._persons(found, level, population)
         note = _BOUNDS_NOTE if estimate is None else ""
         return Estimate(
             quantity=f"number of {population}",
-            segment=_segment(where),
+            segment=in_words(where),
             estimate=estimate,
             lower=lower,
             upper=upper,
@@ -173,7 +173,7 @@ class ClassEstimate:
         level = check_level(level)
         if not where:
             raise EstimateError('share needs a part, for instance share(contact=["post"])')
-        part = self._indicator(where)
+        part = indicator(self.axes, where)
         whole = {name: np.ones_like(weights) for name, weights in part.items()}
         pairs = [retailer.products(part, whole) for retailer in self.retailers]
         parts, wholes = [p for p, _ in pairs], [w for _, w in pairs]
@@ -187,7 +187,7 @@ class ClassEstimate:
             estimate, note = None, _BOUNDS_NOTE
         return Estimate(
             quantity=f"share of {self._population_of(where)}",
-            segment=_segment(where),
+            segment=in_words(where),
             estimate=estimate,
             lower=lower,
             upper=upper,
@@ -218,14 +218,14 @@ class ClassEstimate:
                 {"retailer": e.segment, **_numbers(e), "level": level} for e in self._buyers(each)
             ]
             return tables.frame(rows, columns)
-        ordered = self._ordered(names)
+        asked = ordered(self.axes, names)
         cells = math.prod(len(self.axes[name]) for name in names)
         each = _each(level, cells) if simultaneous else level
-        found = [(r.marginal(ordered), r.cell_error(ordered)) for r in self.retailers]
+        found = [(r.marginal(asked), r.cell_error(asked)) for r in self.retailers]
         estimate, lower, upper = self._persons(
             found, each, self._population_of(dict.fromkeys(names))
         )
-        turned = [ordered.index(name) for name in names]
+        turned = [asked.index(name) for name in names]
         numbers = {
             "estimate": np.full(lower.shape, math.nan) if estimate is None else estimate,
             "lower": lower,
@@ -291,7 +291,7 @@ class ClassEstimate:
     def plot_data(self, *, by: str | None = None) -> dict[str, Any]:
         """Return the composition as plain JSON types, by every axis or by one."""
         if by is not None:
-            self._ordered((by,))
+            ordered(self.axes, (by,))
         return {
             "kind": "composition",
             "title": f"Composition of the {self.population}",
@@ -354,33 +354,6 @@ class ClassEstimate:
                 shares += [self.share(level=LEVEL, **{name: level}) for level in axis.levels]
         return shares
 
-    def _ordered(self, names: Iterable[str]) -> Names:
-        names = tuple(names)
-        if any(not isinstance(name, str) or name not in self.axes for name in names) or len(
-            set(names)
-        ) < len(names):
-            raise EstimateError(
-                f"{list(names)} must be different axes of the inquiry; "
-                f"they are {', '.join(self.axes)}"
-            )
-        return tuple(name for name in self.axes if name in set(names))
-
-    def _indicator(self, where: Mapping[str, object]) -> dict[str, Floats]:
-        """Return, per axis of a part, 1 for its levels and 0 for the others."""
-        part = {}
-        for name in self._ordered(tuple(where)):
-            given = where[name]
-            listed = isinstance(given, Collection) and not isinstance(given, str)
-            asked = list(given) if listed else [given]  # type: ignore[call-overload]  # just checked
-            levels = self.axes[name].levels
-            known = all(isinstance(level, str) and level in levels for level in asked)
-            if not asked or not known:
-                raise EstimateError(
-                    f"{name}={given!r} must name levels of that axis: {', '.join(levels)}"
-                )
-            part[name] = np.array([float(level in asked) for level in levels])
-        return part
-
     def _persons(self, found: list[Counted], level: float, population: str) -> tuple[Any, Any, Any]:
         """Return point and ends of counts of persons: known ones, or all members."""
         if population == KNOWN_BUYERS:
@@ -406,10 +379,3 @@ def _each(level: float, number: int) -> float:
 def _numbers(estimate: Estimate) -> dict[str, Any]:
     kept = ("estimate", "lower", "upper", "level", "unit")
     return {name: value for name, value in estimate.row().items() if name in kept}
-
-
-def _segment(where: Mapping[str, object]) -> str:
-    return ", ".join(
-        f"{axis} {level if isinstance(level, str) else ' or '.join(map(str, level))}"  # type: ignore[call-overload]  # levels were checked
-        for axis, level in where.items()
-    )

@@ -3,7 +3,7 @@
 In: vehicles and direct notices. Out: a checked `NoticePlan`, its cost and its disclosures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
@@ -87,16 +87,23 @@ class NoticePlan:
                     f"{self.name}: no release of {notice.retailer!r} is among those of the class; "
                     f"the retailers are {', '.join(known)}"
                 )
-        strange = [axis for axis in self.axes if axis not in members.axes]
+        self.check_axes(members.axes)
+
+    def check_axes(self, axes: Mapping[str, Axis]) -> None:
+        """Refuse a plan that names axes or levels which an inquiry does not have.
+
+        Raises:
+            PlanError: naming what is missing.
+        """
+        strange = [axis for axis in self.axes if axis not in axes]
         if strange:
             raise PlanError(
-                f"{self.name}: {strange[0]!r} is no axis of the inquiry; "
-                f"they are {', '.join(members.axes)}"
+                f"{self.name}: {strange[0]!r} is no axis of the inquiry; they are {', '.join(axes)}"
             )
         for notice in self.direct:
-            _check_channels(notice, members.axes[CONTACT])
+            _check_channels(notice, axes[CONTACT])
         for vehicle in self.media:
-            _check_levels(vehicle, members)
+            _check_levels(vehicle, axes)
 
     def records_disclosed(self, members: ClassEstimate, level: float = 0.95) -> Estimate:
         """Return how many buyers' records would leave the retailers: every row of every list."""
@@ -166,11 +173,11 @@ def _check_channels(notice: Direct, contact: Axis) -> None:
         )
 
 
-def _check_levels(vehicle: Vehicle, members: ClassEstimate) -> None:
+def _check_levels(vehicle: Vehicle, axes: Mapping[str, Axis]) -> None:
     for axis, levels in (getattr(vehicle, "target", None) or {}).items():
         listed = (levels,) if isinstance(levels, str) else levels
-        if any(level not in members.axes[axis].levels for level in listed):
+        if any(level not in axes[axis].levels for level in listed):
             raise PlanError(
                 f"{vehicle.name}: target {axis} must name levels of that axis: "
-                f"{', '.join(members.axes[axis].levels)}"
+                f"{', '.join(axes[axis].levels)}"
             )
