@@ -11,6 +11,7 @@ from dpnotice.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from dpnotice import datasets as datasets
+    from dpnotice.advice import advise as advise
     from dpnotice.analyst.compare import compare as compare
     from dpnotice.analyst.digital import Digital as Digital
     from dpnotice.analyst.direct import Direct as Direct
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from dpnotice.analyst.reach import estimate_reach as estimate_reach
     from dpnotice.analyst.together import load_releases as load_releases
     from dpnotice.errors import DpnoticeError as DpnoticeError
+    from dpnotice.forecasting import forecast as forecast
+    from dpnotice.forecasting import solve_epsilon as solve_epsilon
     from dpnotice.inquiry import Inquiry as Inquiry
     from dpnotice.release import Release as Release
     from dpnotice.retailer.answer import answer as answer
@@ -52,6 +55,9 @@ _HOMES: Final = {
     "NoticePlan": "dpnotice.analyst.plan",
     "estimate_reach": "dpnotice.analyst.reach",
     "compare": "dpnotice.analyst.compare",
+    "forecast": "dpnotice.forecasting",
+    "solve_epsilon": "dpnotice.forecasting",
+    "advise": "dpnotice.advice",
     "DpnoticeError": "dpnotice.errors",
 }
 
@@ -75,6 +81,9 @@ __all__ = [
     "NoticePlan",
     "estimate_reach",
     "compare",
+    "forecast",
+    "solve_epsilon",
+    "advise",
     "DpnoticeError",
     "datasets",
     "__version__",

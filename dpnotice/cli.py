@@ -133,6 +133,20 @@ def ledger(
 
 
 @app.command()
+def advise(
+    file: Annotated[Path, typer.Argument(help="An inquiry.")],
+) -> None:
+    """Say which tables an inquiry should list, before anybody answers it."""
+    from dpnotice.advice import advise as advice_on  # noqa: PLC0415 -- loads scipy
+    from dpnotice.inquiry import Inquiry  # noqa: PLC0415 -- loads pydantic
+
+    advice = advice_on(Inquiry.load(file))
+    typer.echo("\n".join(advice.findings) or advice.statement())
+    typer.echo("")
+    typer.echo(advice.to_frame().to_string(index=False))
+
+
+@app.command()
 def key(
     file: Annotated[Path, typer.Argument(help="Where the private key is, or will be.")],
 ) -> None:

@@ -25,6 +25,10 @@ class InquiryError(DpnoticeError):
     """The public question is not well formed. Everything in it is public, so details are given."""
 
 
+class InquiryWarning(UserWarning):
+    """The public question can be asked, but would not give what somebody intends to quote."""
+
+
 class LedgerError(DpnoticeError):
     """The privacy budget cannot be read, or does not allow what was asked."""
 

@@ -23,7 +23,7 @@ from dpnotice.analyst.design import (
     spread,
     transform,
 )
-from dpnotice.analyst.intervals import Counted, Floats, LinearNoise
+from dpnotice.analyst.intervals import Counted, Floats
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Axis
 from dpnotice.release import Release
@@ -105,11 +105,6 @@ class RetailerCounts:
         values = [float(reduce(_along, query.values(), known)) for query in queries]
         return list(zip(values, errors, strict=True))
 
-    def cell_error(self, names: Names) -> LinearNoise:
-        """Return the law of the error that all cells of a marginal share."""
-        (error,) = self.design.errors({n: np.eye(1, len(self.axes[n]))[0] for n in names})
-        return error
-
     def draws(
         self, names: Names, number: int, stream: Callable[[str], np.random.Generator]
     ) -> Floats:
@@ -170,9 +165,8 @@ def fit_counts(releases: tuple[Release, ...]) -> RetailerCounts:
         design=design,
         counts=tuple(noisy.counts for _, noisy in tables),
         told=tuple(
-            transform(noisy.counts.astype(np.float64))
-            * (math.sqrt(design.cells_per(names)) / noisy.noise.variance)
-            for names, noisy in tables
+            transform(noisy.counts.astype(np.float64)) * (told / math.sqrt(design.cells_per(names)))
+            for (names, noisy), told in zip(tables, design.told, strict=True)
         ),
     )
 
@@ -195,8 +189,11 @@ def check_consistent(fit: RetailerCounts) -> RetailerCounts:
         EstimateError: ``INCONSISTENT``.
     """
     squares = sum(
-        float(np.sum(_beyond_rounding(counts - fit.marginal(names)) ** 2)) / noise.variance
-        for (names, noise), counts in zip(fit.design.tables, fit.counts, strict=True)
+        float(np.sum(_beyond_rounding(counts - fit.marginal(names)) ** 2))
+        * (told / fit.design.cells_per(names))
+        for (names, _), told, counts in zip(
+            fit.design.tables, fit.design.told, fit.counts, strict=True
+        )
     )
     free = sum(counts.size for counts in fit.counts) - fit.design.coefficients
     if squares > free + 30 * math.sqrt(5 * max(0, free)) + 300:

@@ -16,12 +16,15 @@ from scipy.fft import dctn, idctn
 
 from dpnotice.analyst.intervals import Floats, LinearNoise, Term
 from dpnotice.errors import EstimateError
-from dpnotice.inquiry import Axis
-from dpnotice.privacy import Noise
+from dpnotice.inquiry import Axis, Inquiry
+from dpnotice.privacy import Noise, PrivacyLoss
+from dpnotice.zcdp import stated_noise
 
 Names: TypeAlias = tuple[str, ...]
 Factors: TypeAlias = Mapping[str, Floats]
 """Axis -> weight of each of its levels: the query that is their product, 1 on other axes."""
+_NO_NOISE: Final = 1e-100
+"""Variance below which a table counts as exact; a narrow Gaussian's is 0 as a float."""
 _WEIGHTLESS: Final = 1e-18
 """Share of a query's squared norm below which a pattern counts as float dust."""
 
@@ -52,6 +55,13 @@ class Design:
         """Return m_A, the number of full cells per cell of a marginal."""
         return math.prod(len(axis) for name, axis in self.axes.items() if name not in names)
 
+    @property
+    def told(self) -> list[float]:
+        """m_A / v_A of each table: the precision of every coefficient that it tells."""
+        return [
+            self.cells_per(names) / max(noise.variance, _NO_NOISE) for names, noise in self.tables
+        ]
+
     def precision(self, names: Names) -> Floats:
         """Return Lambda_S of every pattern within a marginal.
 
@@ -59,8 +69,8 @@ class Design:
             (2,) * axes: index 1 on the axes of the pattern; 0.0 where no table tells anything.
         """
         total = np.zeros((2,) * len(names))
-        for table, noise in self.tables:
-            total[_shared(names, table)] += self.cells_per(table) / noise.variance
+        for (table, _), told in zip(self.tables, self.told, strict=True):
+            total[_shared(names, table)] += told
         return total
 
     def inverse(self, names: Names, energy: Floats | None = None) -> Floats:
@@ -162,10 +172,10 @@ class Design:
         coefficients = math.sqrt(self.cells_per(names)) * coefficients
         coefficients *= spread(inverse, names, self)
         terms = []
-        for table, noise in self.tables:
+        for (table, noise), told in zip(self.tables, self.told, strict=True):
             held = np.zeros(self.shape(table))
             held[_shared(table, names)] = coefficients[_shared(names, table)]
-            factor = math.sqrt(self.cells_per(table)) / noise.variance
+            factor = told / math.sqrt(self.cells_per(table))
             terms.append(Term(factor * back(held).ravel(), noise))
         return LinearNoise(tuple(terms))
 
@@ -197,6 +207,11 @@ class Design:
             for number in range(len(queries))
         ]
 
+    def cell_error(self, names: Names) -> LinearNoise:
+        """Return the law of the error that all cells of a marginal share."""
+        (error,) = self.errors({name: np.eye(1, len(self.axes[name]))[0] for name in names})
+        return error
+
     def _product_error(self, names: Names, values: Factors, copies: Factors) -> LinearNoise:
         """One of `errors`: per axis the distinct weights, and how many levels have each."""
         mean = {n: float(values[n] @ copies[n] / copies[n].sum()) for n in names}
@@ -205,21 +220,38 @@ class Design:
         ]
         inverse = self.inverse(names, reduce(np.multiply.outer, squares, np.ones(())))
         terms = []
-        for table, noise in self.tables:
+        for (table, noise), told in zip(self.tables, self.told, strict=True):
             weights = inverse[_shared(names, table)]
             times: Floats = np.ones(())
-            factor = self.cells_per(table) / noise.variance
             for name in names:
                 if name in table:  # the leading axis goes, its classes come last
                     split = np.stack([np.full_like(values[name], mean[name]), values[name]])
                     split[1] -= mean[name]
                     weights = np.tensordot(weights, split, axes=(0, 0))
                     times = np.multiply.outer(times, copies[name])
-                else:
-                    factor *= mean[name]
+            factor = told * math.prod(mean[name] for name in names if name not in table)
             alike = math.prod(len(self.axes[name]) for name in table if name not in names)
             terms.append(Term(factor * weights.ravel(), noise, alike * times.ravel()))
         return LinearNoise(tuple(terms))
+
+
+def planned(inquiry: Inquiry, loss: PrivacyLoss | None = None) -> Design:
+    """Return the tables of an inquiry with the noise that they will carry.
+
+    Args:
+        inquiry: its tables and their weights.
+        loss: another loss than the inquiry's own.
+
+    Raises:
+        InquiryError: no table can carry the noise of such a loss.
+    """
+    weights = [table.weight for table in inquiry.specs]
+    noises = stated_noise(inquiry.loss if loss is None else loss, weights)
+    return Design(
+        owner="the inquiry",
+        axes=inquiry.axes,
+        tables=tuple(zip(inquiry.tables, noises, strict=True)),
+    )
 
 
 def transform(cells: Floats) -> Floats:

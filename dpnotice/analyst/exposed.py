@@ -171,7 +171,7 @@ def least_members(members: ClassEstimate, names: Names, level: float = LEVEL) ->
     cells = math.prod(len(members.axes[name]) for name in names)
     each = 1 - (1 - level) * 2 / (cells * len(members.retailers))  # one-sided, Bonferroni
     limits = [
-        retailer.marginal(names) - retailer.cell_error(names).half_width(each)
+        retailer.marginal(names) - retailer.design.cell_error(names).half_width(each)
         for retailer in members.retailers
     ]
     return np.asarray(np.maximum(np.max(limits, axis=0), 0.0))

@@ -23,6 +23,8 @@ _ONCE: Final[Floats] = np.ones(())
 _POINTS: Final = 2**18
 _RATIO_POINTS: Final = 2**16
 """A ratio needs the quantile anew at every end that is tried; weights are still rounded outward."""
+_FINEST: Final = 64.0
+"""Steps of the lattice from which a weight's own steps show; a finer one is as good as smooth."""
 _COARSEST: Final = 0.75
 """Share of the lattice's resolution that may be given up for one on which the weights fall."""
 _MOST_ROUNDS: Final = 12
@@ -89,10 +91,15 @@ class LinearNoise:
         """The error of a multiple."""
         return LinearNoise(tuple(t._replace(weights=factor * t.weights) for t in self.terms))
 
+    @property
+    def variances(self) -> list[float]:
+        """What each term adds to the variance, people squared."""
+        return [float(np.sum(n * a * a)) * noise.variance for a, noise, n in self.terms]
+
     @cached_property
     def variance(self) -> float:
         """Sum of a_j^2 v_j, people squared."""
-        return float(sum(np.sum(n * a * a) * noise.variance for a, noise, n in self.terms))
+        return sum(self.variances)
 
     @property
     def sd(self) -> float:
@@ -256,22 +263,31 @@ def _inverted(groups: tuple[_Group, ...], level: float, points: int) -> float:
     step = _step(terms, points / max(_SPAN_SD * math.sqrt(variance), _SPAN_WEIGHTS))
     angle = 2 * np.pi * np.arange(points // 2 + 1) / points
     log_phi = np.zeros_like(angle)
-    normal = 0.0
+    normal = smooth = 0.0
     for weight, number, noise in terms:
-        if weight < _SMALL or (not noise.is_laplace and noise.scale >= _NARROW_GAUSSIAN):
+        coarse = weight >= _FINEST * step
+        if weight < _SMALL or not (noise.is_laplace or (coarse and noise.scale < _NARROW_GAUSSIAN)):
             normal += number * weight**2 * noise.variance
-        else:
+        elif coarse:
             log_phi += number * _log_characteristic(math.ceil(weight / step - _DUST) * angle, noise)
+        else:
+            log_phi -= number * np.log1p(noise.variance / 2 * (weight / step * angle) ** 2)
+            smooth = max(smooth, weight)
     log_phi -= normal / step**2 * angle**2 / 2
     mass = irfft(np.exp(log_phi), n=points)
     two_sided = mass[0] + 2 * np.cumsum(mass[1 : points // 2])
-    return float((int(np.searchsorted(two_sided, level)) + 2) * step)
+    return float((int(np.searchsorted(two_sided, level)) + 2) * step) + smooth / 2
 
 
 def _step(terms: list[tuple[float, float, Noise]], most: float) -> float:
-    """Return the step, of those that divide 1, at which rounding adds least to the weights."""
-    parts = np.arange(math.floor(most), max(1, math.floor(_COARSEST * most)) - 1, -1)
-    weights = np.array([weight for weight, _, _ in terms if weight >= _SMALL])
+    """Return a step, not below 1 / most, at which rounding adds least to the coarse weights.
+
+    Of the steps that divide the largest weight, 1; where every weight is fine the step is free.
+    """
+    weights = np.array([weight for weight, _, _ in terms if weight * most >= _FINEST])
+    if not weights.size:
+        return 1 / most
+    parts = np.arange(math.floor(most), math.ceil(_COARSEST * most) - 1, -1)
     exact = np.multiply.outer(parts, weights)
     added = np.sum((np.ceil(exact - _DUST) - exact) / exact, axis=1)
     return float(1 / parts[int(np.argmin(added))])

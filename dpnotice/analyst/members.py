@@ -221,7 +221,7 @@ class ClassEstimate:
         asked = ordered(self.axes, names)
         cells = math.prod(len(self.axes[name]) for name in names)
         each = _each(level, cells) if simultaneous else level
-        found = [(r.marginal(asked), r.cell_error(asked)) for r in self.retailers]
+        found = [(r.marginal(asked), r.design.cell_error(asked)) for r in self.retailers]
         estimate, lower, upper = self._persons(
             found, each, self._population_of(dict.fromkeys(names))
         )

@@ -103,6 +103,7 @@ def _intervals(data: dict[str, Any], ax: "Axes") -> None:
 
 def _curve(data: dict[str, Any], ax: "Axes") -> None:
     """Lines, up to sixteen with a colour and dash of their own, named in a legend."""
+    right = ax.twinx() if any(entry.get("right") for entry in data["series"]) else ax
     for number, entry in enumerate(data["series"]):
         colour, line = number % len(_COLOURS), (number // len(_COLOURS) + number) % len(_LINES)
         style: dict[str, Any] = {"color": _COLOURS[colour], "linestyle": _LINES[line]}
@@ -113,14 +114,23 @@ def _curve(data: dict[str, Any], ax: "Axes") -> None:
                 "marker": "x",
                 "markeredgewidth": 2,
             }
-        ax.plot(entry["x"], entry["y"], label=entry["label"], **style)
+        side = right if entry.get("right") else ax
+        side.plot(entry["x"], entry["y"], label=entry["label"], **style)
     ax.set_xlabel(data["x"], parse_math=False)
     ax.set_ylabel(data["y"], parse_math=False)
-    ax.set_ylim(bottom=0)
-    if data["unit"] == "fraction":
-        ax.yaxis.set_major_formatter("{x:.0%}")
-    for text in ax.legend(frameon=False).get_texts():
+    ax.set_xscale(data.get("x_scale", "linear"))
+    for side in {ax, right}:
+        side.set_ylim(bottom=0)
+        if data["unit"] == "fraction":
+            side.yaxis.set_major_formatter(_percent)
+    handles = [line for side in dict.fromkeys((ax, right)) for line in side.get_lines()]
+    for text in ax.legend(handles=handles, frameon=False).get_texts():
         text.set_parse_math(False)
+
+
+def _percent(value: float, _place: float) -> str:
+    """Return a tick's fraction with as many digits as it has."""
+    return f"{100 * value:.4g}%"
 
 
 def _label(data: dict[str, Any]) -> str:
