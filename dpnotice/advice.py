@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dpnotice.analyst.design import Names, planned
 from dpnotice.errors import InquiryError
-from dpnotice.inquiry import Inquiry, Table
+from dpnotice.inquiry import Inquiry
 from dpnotice.reporting import figures, foresight, tables
 from dpnotice.result import Estimate, summary_frame
+from dpnotice.segments import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from dpnotice.errors import ReleaseError
-from dpnotice.inquiry import MAX_HEADER, MAX_JSON_CELLS, MAX_LEVELS
+from dpnotice.inquiry import MAX_HEADER, MAX_JSON_CELLS
+from dpnotice.segments import MAX_LEVELS
 from dpnotice.signature import Signature
 
 MAGIC: Final = b"dpnotice release 1\n"

@@ -8,6 +8,7 @@ import json
 import math
 import re
 import tomllib
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -21,7 +22,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import tomli_w
 from pydantic import ValidationError
 
-from dpnotice.errors import InquiryError
+from dpnotice.errors import InquiryError, InquiryWarning
 from dpnotice.inquiry_file import (
     MATTER_NAME,
     InquiryFile,
@@ -31,15 +32,12 @@ from dpnotice.inquiry_file import (
 )
 from dpnotice.privacy import NoiseLaw, PrivacyLoss, PrivacyUnit, exact_decimal
 from dpnotice.products import ProductList, canonical_sha256, read_products
+from dpnotice.segments import Axis, Table, check_levels
 from dpnotice.zcdp import declared
 
-UNKNOWN: Final = "unknown"
-CONTACT: Final = "contact"
 MAX_RELEASED_CELLS: Final = 10**6
 MAX_AXES: Final = 24
 MAX_TABLES: Final = 1000
-MAX_LEVELS: Final = 100_000
-MAX_LEVEL_TEXT: Final = 64
 MAX_CROSS_CELLS: Final = 2**24
 MAX_JSON_CELLS: Final = 2**18
 """Above this many cells the tables of a release travel as one raw part instead of JSON."""
@@ -47,73 +45,6 @@ MAX_HEADER: Final = 8 * 2**20
 """Bytes of a release's header, which embeds the inquiry and, up to 2^18 cells, the counts."""
 _CELL_BYTES: Final = 20
 _HEADER_REST: Final = 2**16
-RESERVED: Final = frozenset(
-    {
-        "level",
-        "keyed",
-        "retailer",
-        "quantity",
-        "segment",
-        "unit",
-        "estimate",
-        "lower",
-        "upper",
-        "self",
-    }
-)
-"""Names an axis may not have: they are columns of the result frames."""
-
-_AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
-
-
-# --- the domain objects --------------------------------------------------------------------
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
-    """One public, finite way to divide buyers; its last level is ``unknown``.
-
-    Attributes:
-        name: lower-case identifier.
-        levels: the public levels, ``unknown`` last (added where missing).
-    """
-
-    name: str
-    levels: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if not _AXIS_NAME.fullmatch(self.name) or self.name in RESERVED:
-            raise InquiryError(
-                f"an axis name is a lower-case word that is no result column, got {self.name!r}; "
-                f"rename it (reserved: {', '.join(sorted(RESERVED))})"
-            )
-        known = [level for level in self.levels if level != UNKNOWN]
-        _check_levels(len(known) + 1)
-        bad = [level for level in known if not _is_level(level)]
-        if bad or not known or len(set(known)) < len(known):
-            raise InquiryError(
-                f"axis {self.name!r} needs distinct level texts of 1 to 64 printable characters "
-                f"without outer spaces, got {list(self.levels)!r}; correct the list"
-            )
-        object.__setattr__(self, "levels", (*known, UNKNOWN))
-
-    def __len__(self) -> int:
-        return len(self.levels)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """One marginal to be released: every cell of the named axes.
-
-    Attributes:
-        of: axis names, in the inquiry's axis order; ``()`` is the total.
-        weight: share of the privacy loss relative to the other tables.
-    """
-
-    of: tuple[str, ...]
-    weight: Decimal = Decimal(1)
-
-    def __post_init__(self) -> None:
-        if not (self.weight.is_finite() and self.weight > 0):
-            raise InquiryError(f"a table's weight must be above 0, got {self.weight}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +91,7 @@ class Inquiry:
                 f"with a letter or digit, got {self.name!r}; rename it",
                 code="BAD_NAME",
             )
-        _check_levels(sum(map(len, self.axes.values())))
+        check_levels(sum(map(len, self.axes.values())))
         _one_line(self.title)
         object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
         object.__setattr__(self, "specs", self._canonical_tables())
@@ -229,6 +160,11 @@ class Inquiry:
     def tables(self) -> tuple[tuple[str, ...], ...]:
         """The axes of each released table, canonical order; ``()`` is the total."""
         return tuple(table.of for table in self.specs)
+
+    @property
+    def unlisted(self) -> tuple[tuple[str, ...], ...]:
+        """Quoted marginals that no single table holds."""
+        return tuple(q for q in self.quoted if not any(set(q) <= set(of) for of in self.tables))
 
     def shape(self, table: tuple[str, ...]) -> tuple[int, ...]:
         """Return the number of levels of each axis of a table."""
@@ -311,7 +247,7 @@ class Inquiry:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read an inquiry from its TOML file.
+        """Read an inquiry from its TOML file; warn of what is to be quoted and stands nowhere.
 
         Raises:
             InquiryError: no such file, not TOML, or a rule is broken.
@@ -323,7 +259,15 @@ class Inquiry:
             content = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as refusal:
             raise InquiryError(f"cannot read {path.name!r} as TOML: {refusal}") from None
-        return cls.from_dict(content, folder=path.parent)
+        inquiry = cls.from_dict(content, folder=path.parent)
+        for names in inquiry.unlisted:
+            warnings.warn(
+                f"{' x '.join(names)} is to be quoted, but no table holds it; list one, or ask "
+                "dpnotice.advise what is gained",
+                InquiryWarning,
+                stacklevel=2,
+            )
+        return inquiry
 
     def save(self, path: str | Path) -> None:
         """Write the inquiry as TOML, products listed where they are known.
@@ -347,18 +291,6 @@ class Inquiry:
 
 
 # --- reading the parts ---------------------------------------------------------------------
-def _check_levels(number: int) -> None:
-    if number > MAX_LEVELS:
-        raise InquiryError(
-            f"the axes have at most {MAX_LEVELS:,} levels in all, got {number:,}; use fewer",
-            code="DOMAIN_TOO_LARGE",
-        )
-
-
-def _is_level(text: str) -> bool:
-    return 1 <= len(text) <= MAX_LEVEL_TEXT and text.isprintable() and text.strip() == text
-
-
 def _plain(value: Decimal) -> str:
     """Decimal text without an exponent or trailing zeros: one spelling per value."""
     return f"{value.normalize():f}"
@@ -379,7 +311,7 @@ def _day(value: date | str) -> date:
 
 def _distinct_axes(pairs: Iterable[tuple[str, list[str]]]) -> dict[str, Axis]:
     pairs = list(pairs)
-    _check_levels(sum(len(levels) for _, levels in pairs))
+    check_levels(sum(len(levels) for _, levels in pairs))
     axes = [Axis(name=name, levels=tuple(levels)) for name, levels in pairs]
     names = [axis.name for axis in axes]
     if any(a == b for a, b in pairwise(sorted(names))):

@@ -22,9 +22,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpnotice.errors import InquiryError, ReleaseError
-from dpnotice.inquiry import MAX_AXES, MAX_LEVELS, MAX_TABLES, Inquiry
+from dpnotice.inquiry import MAX_AXES, MAX_TABLES, Inquiry
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.release import MAX_JSON_CELLS, NoisyTable, Release
+from dpnotice.segments import MAX_LEVELS
 from dpnotice.signature import Signature
 from dpnotice.zcdp import epsilon_of_rho
 

@@ -19,7 +19,8 @@ from dpnotice.analyst.parts import in_words, indicator
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling
 from dpnotice.errors import EstimateError
-from dpnotice.inquiry import UNKNOWN, Axis, Inquiry
+from dpnotice.inquiry import Inquiry
+from dpnotice.segments import UNKNOWN, Axis
 
 Errors: TypeAlias = tuple[LinearNoise, LinearNoise]
 """Laws of the errors of numerator and denominator, terms aligned."""

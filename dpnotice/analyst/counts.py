@@ -25,8 +25,8 @@ from dpnotice.analyst.design import (
 )
 from dpnotice.analyst.intervals import Counted, Floats
 from dpnotice.errors import EstimateError
-from dpnotice.inquiry import Axis
 from dpnotice.release import Release
+from dpnotice.segments import Axis
 
 _ROUNDING: Final = 1e-6
 Integers: TypeAlias = npt.NDArray[np.int64]

@@ -16,8 +16,9 @@ from scipy.fft import dctn, idctn
 
 from dpnotice.analyst.intervals import Floats, LinearNoise, Term
 from dpnotice.errors import EstimateError
-from dpnotice.inquiry import Axis, Inquiry
+from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise, PrivacyLoss
+from dpnotice.segments import Axis
 from dpnotice.zcdp import stated_noise
 
 Names: TypeAlias = tuple[str, ...]

@@ -13,7 +13,7 @@ from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.rates import Quantity, Sampling, axes_of, check_fraction, check_text
 from dpnotice.analyst.vehicle import check_price, check_source
 from dpnotice.errors import PlanError
-from dpnotice.inquiry import CONTACT, Axis
+from dpnotice.segments import CONTACT, Axis
 
 MODES: Final = {
     "email": ("email",),

@@ -19,7 +19,7 @@ from dpnotice.analyst.members import LEVEL, ClassEstimate
 from dpnotice.analyst.overlap import highest_ratio, lowest_ratio
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling, Uniform
-from dpnotice.inquiry import CONTACT
+from dpnotice.segments import CONTACT
 
 SHARED_FAILURE: Final = Uniform(low=0.0, high=1.0)
 """Elicited: whether two notices from one retailer fail together (a stale address) or separately."""

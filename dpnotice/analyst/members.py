@@ -20,10 +20,11 @@ from dpnotice.analyst.parts import in_words, indicator, ordered
 from dpnotice.analyst.rates import Quantity, Sampling
 from dpnotice.analyst.together import together
 from dpnotice.errors import EstimateError
-from dpnotice.inquiry import CONTACT, Axis, Inquiry
+from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 from dpnotice.reporting import figures, tables, wording
 from dpnotice.result import Estimate, interval_series, summary_frame
+from dpnotice.segments import CONTACT, Axis
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ import numpy as np
 from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Floats
 from dpnotice.errors import EstimateError
-from dpnotice.inquiry import Axis
+from dpnotice.segments import Axis
 
 
 def ordered(axes: Mapping[str, Axis], names: Iterable[object]) -> Names:

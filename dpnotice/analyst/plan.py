@@ -17,8 +17,8 @@ from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.rates import Quantity, Uniform, check_plain, check_signed, check_text
 from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.errors import PlanError
-from dpnotice.inquiry import CONTACT, Axis
 from dpnotice.result import Estimate
+from dpnotice.segments import CONTACT, Axis
 
 DEPENDENCE: Final = Uniform(low=-0.25, high=0.5)
 """Elicited: people who meet one vehicle tend somewhat to meet others, but may also avoid them."""

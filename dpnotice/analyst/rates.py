@@ -13,7 +13,7 @@ import numpy as np
 
 from dpnotice.analyst.intervals import Floats
 from dpnotice.errors import PlanError
-from dpnotice.inquiry import Axis
+from dpnotice.segments import Axis
 
 MAX_DRAWS: Final = 10**6
 

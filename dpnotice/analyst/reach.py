@@ -17,9 +17,9 @@ from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling, code_of, describe
 from dpnotice.errors import EstimateError, PlanError
-from dpnotice.inquiry import CONTACT
 from dpnotice.reporting import figures, tables, wording
 from dpnotice.result import Estimate, interval_series, summary_frame
+from dpnotice.segments import CONTACT
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,9 +18,10 @@ import ibis
 from ibis.expr.datatypes import DataType
 from ibis.expr.types import Table, Value
 
-from dpnotice.inquiry import Axis, Inquiry
+from dpnotice.inquiry import Inquiry
 from dpnotice.retailer.purchases import Opened, Purchases
 from dpnotice.retailer.texts import absent, bytewise, plain, present, spelt
+from dpnotice.segments import Axis
 
 SECONDS_PER_DAY: Final = 86_400
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from dpnotice.analyst.direct import COOPERATION, MODES, Direct
 from dpnotice.analyst.rates import Sampling, beta
-from dpnotice.inquiry import Axis
+from dpnotice.segments import Axis
 from made.notices import direct, refusal
 
 CONTACT = Axis(name="contact", levels=("email+post", "email", "post", "in_account", "none"))

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 
 from dpnotice.container import MAGIC, MAX_FILE
-from dpnotice.inquiry import MAX_HEADER, MAX_LEVELS
+from dpnotice.inquiry import MAX_HEADER
+from dpnotice.segments import MAX_LEVELS
 from made.mutants import GOOD_HEADER, packed, sealed
 from made.releases import matter, release
 

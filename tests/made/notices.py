@@ -13,7 +13,7 @@ from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.rates import Sampling
 from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.errors import PlanError
-from dpnotice.inquiry import Axis
+from dpnotice.segments import Axis
 
 STATE = Axis(name="state", levels=("CA", "NY"))
 AGE = Axis(name="age", levels=("young", "old"))
