@@ -67,7 +67,7 @@ class Frontier:
         held = [row for row in self.rows if row["half_width"] < 1]
         series: list[dict[str, Any]] = [
             {
-                "label": f"half-width of the {wording.level_text(self.level)} interval",
+                "label": f"half-width from the noise ({wording.level_text(self.level)})",
                 "x": [float(row["loss"]) for row in held],
                 "y": [row["half_width"] for row in held],
             }

@@ -7,17 +7,20 @@ sketches give bounds only, since nothing in the files says which buyers are the 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import combinations, groupby
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from dpnotice.analyst.cells import MODEL_BASED, CellMap
 from dpnotice.analyst.counts import RetailerCounts, check_consistent, fit_counts
-from dpnotice.analyst.intervals import Counted, Floats, check_level, count_interval, fieller
+from dpnotice.analyst.intervals import Floats, check_level, fieller
 from dpnotice.analyst.outside import Beyond
-from dpnotice.analyst.overlap import share_bounds, simultaneous_low, union_interval
+from dpnotice.analyst.overlap import share_bounds, simultaneous_low
 from dpnotice.analyst.parts import in_words, indicator, ordered
+from dpnotice.analyst.persons import DRAWS, SEED, buyers, known_to_all, numbers, persons
 from dpnotice.analyst.rates import Quantity, Sampling
+from dpnotice.analyst.smoothing import smooth
 from dpnotice.analyst.together import together
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Inquiry
@@ -33,10 +36,6 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 0.95
 KNOWN_BUYERS: Final = "known buyers"
-_DRAWS: Final = 20_000
-_SEED: Final = 0
-_MOST_SETS: Final = 5
-"""Retailers up to which every set of them is listed, and not only pairs."""
 _BOUNDS_NOTE: Final = "bounds: the overlap between retailers is not known"
 _UNDETERMINED: Final = f"{wording.UNDETERMINED}: the count is not separated from 0"
 
@@ -112,6 +111,10 @@ class ClassEstimate:
         """Contact is a retailer's knowledge: of members in nobody's records there is none."""
         return KNOWN_BUYERS if CONTACT in where else self.population
 
+    def _beyond_for(self, where: Mapping[str, object]) -> Beyond:
+        """What is stated of other members, as far as it goes for a part: see `_population_of`."""
+        return Beyond() if CONTACT in where else self.beyond
+
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What every figure rests on, in words."""
@@ -143,14 +146,14 @@ class ClassEstimate:
         part = indicator(self.axes, where)
         found = [retailer.products(part)[0] for retailer in self.retailers]
         population = self._population_of(where)
-        estimate, lower, upper = self._persons(found, level, population)
+        estimate, lower, upper = persons(found, self._beyond_for(where), level)
         note = _BOUNDS_NOTE if estimate is None else ""
         return Estimate(
             quantity=f"number of {population}",
             segment=in_words(where),
             estimate=estimate,
-            lower=lower,
-            upper=upper,
+            lower=float(lower),
+            upper=float(upper),
             level=level,
             unit="persons",
             note=note,
@@ -216,27 +219,80 @@ class ClassEstimate:
         if names == ("retailer",):
             each = _each(level, len(self.retailers)) if simultaneous else level
             rows = [
-                {"retailer": e.segment, **_numbers(e), "level": level} for e in self._buyers(each)
+                {"retailer": e.segment, **numbers(e), "level": level}
+                for e in buyers(self.retailers, each)
             ]
             return tables.frame(rows, columns)
-        asked = ordered(self.axes, names)
-        cells = math.prod(len(self.axes[name]) for name in names)
+        cells = math.prod(len(self.axes[name]) for name in ordered(self.axes, names))
         each = _each(level, cells) if simultaneous else level
-        found = [(r.marginal(asked), r.design.cell_error(asked)) for r in self.retailers]
-        estimate, lower, upper = self._persons(
-            found, each, self._population_of(dict.fromkeys(names))
-        )
-        turned = [asked.index(name) for name in names]
-        numbers = {
-            "estimate": np.full(lower.shape, math.nan) if estimate is None else estimate,
-            "lower": lower,
-            "upper": upper,
-        }
+        estimate, lower, upper = (ends.ravel() for ends in self._cells(names, each))
         return tables.cells(
             {name: self.axes[name].levels for name in names},
-            {key: np.transpose(values, turned).ravel() for key, values in numbers.items()},
+            {"estimate": estimate, "lower": lower, "upper": upper},
             {"level": level, "unit": "persons"},
         )
+
+    def map(self, *names: str, level: float = LEVEL, smoothed: bool = False) -> CellMap:
+        """Return the cells of a marginal as a map.
+
+        Args:
+            *names: one axis or more; rows are the first.
+            level: confidence of each interval by itself.
+            smoothed: whether cells are shrunk towards their margins, for the eye alone: see
+                :func:`dpnotice.analyst.smoothing.smooth`. The map says so; do not add its cells.
+
+        Raises:
+            EstimateError: as :meth:`count`; or smoothed cells of several retailers.
+        """
+        level = check_level(level)
+        asked = ordered(self.axes, names)
+        if not names or (smoothed and len(self.retailers) > 1):
+            raise EstimateError(
+                "a map has one axis or more, and smoothed cells are of one retailer's buyers; "
+                "name an axis, or estimate the class of one release"
+            )
+        estimate, lower, upper = self._cells(names, level)
+        if smoothed:
+            sd = self.retailers[0].design.cell_error(asked).sd
+            estimate, lower, upper = smooth(estimate, sd, level)
+        return CellMap(
+            title=f"number of {self._population_of(dict.fromkeys(names))}",
+            levels={name: self.axes[name].levels for name in names},
+            estimate=estimate,
+            lower=lower,
+            upper=upper,
+            level=level,
+            note=MODEL_BASED if smoothed else "",
+        )
+
+    def explain(self, **where: object) -> "pd.DataFrame":
+        """Return where the error of a count comes from: what each released table adds to it.
+
+        Args:
+            **where: axis = a level or a list of levels; without it, of the size.
+
+        Returns:
+            retailer, table, noise_sd (of one of its cells), sd (added to the count, persons) and
+            share_of_variance within the retailer. What the overlap leaves open stands in no row:
+            it is the distance between the bounds.
+
+        Raises:
+            EstimateError: as :meth:`count`.
+        """
+        rows = []
+        for retailer in self.retailers:
+            ((_, error),) = retailer.products(indicator(self.axes, where))
+            for (names, noise), part in zip(retailer.design.tables, error.variances, strict=True):
+                rows.append(
+                    {
+                        "retailer": retailer.retailer,
+                        "table": " x ".join(names) or "total",
+                        "noise_sd": noise.sd,
+                        "sd": math.sqrt(part),
+                        "share_of_variance": part / error.variance if error.variance else 0.0,
+                    }
+                )
+        return tables.frame(rows, ("retailer", "table", "noise_sd", "sd", "share_of_variance"))
 
     def overlap(self, level: float = LEVEL) -> "pd.DataFrame":
         """Return, for every set of retailers, the persons known to all of them: bounds.
@@ -247,22 +303,8 @@ class ClassEstimate:
         Returns:
             retailers, size (of the set), estimate, lower, upper, level, unit.
         """
-        level, all_of_them = check_level(level), len(self.retailers)
-        sizes = range(1, all_of_them + 1) if all_of_them <= _MOST_SETS else (1, 2)
-        rows = []
-        for size in sizes:
-            for chosen in combinations(self.retailers, size):
-                ends = {"level": level}
-                ends |= {} if size == 1 else {"estimate": math.nan, "lower": 0.0}
-                # The smallest of several limits holds if each holds at its share of the level.
-                each = level if size == 1 else 1 - 2 * (1 - level) / size
-                least = min(self._buyers(each, chosen), key=lambda e: e.upper)
-                name = " + ".join(retailer.retailer for retailer in chosen)
-                rows.append(
-                    {"retailers": name, "size": size, **_numbers(least), "unit": "persons", **ends}
-                )
-        columns = ("retailers", "size", "estimate", "lower", "upper", "level", "unit")
-        return tables.frame(rows, columns)
+        rows = known_to_all(self.retailers, check_level(level))
+        return tables.frame(rows, (*rows[0],))
 
     def bounds(self, level: float = LEVEL) -> Estimate:
         """Return the number of distinct known buyers without any assumption about overlap."""
@@ -271,8 +313,8 @@ class ClassEstimate:
     @property
     def draws(self) -> Floats:
         """Draws of the size: (20,000,), or (20,000, 2) low and high ends for several retailers."""
-        sampling = Sampling(axes=(), draws=_DRAWS, seed=_SEED)
-        known = np.stack([r.draws((), _DRAWS, sampling.stream) for r in self.retailers])
+        sampling = Sampling(axes=(), draws=DRAWS, seed=SEED)
+        known = np.stack([r.draws((), DRAWS, sampling.stream) for r in self.retailers])
         factor = self.beyond.members_per_known_buyer(sampling)
         drawn = np.asarray(known[0] * factor)
         if len(known) > 1:
@@ -283,7 +325,7 @@ class ClassEstimate:
 
     def summary(self) -> "pd.DataFrame":
         """Return size, buyers per retailer, and shares of every level that can be estimated."""
-        return summary_frame([self.size(), *self._buyers(LEVEL), *self._shares()])
+        return summary_frame([self.size(), *buyers(self.retailers, LEVEL), *self._shares()])
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the buyers of every retailer with their intervals."""
@@ -317,7 +359,7 @@ class ClassEstimate:
             "inquiry": self.inquiry.digest,
             "retailers": [retailer.retailer for retailer in self.retailers],
             "assumptions": list(self.assumptions),
-            "estimates": [e.to_dict() for e in [self.size(), *self._buyers(LEVEL)]],
+            "estimates": [e.to_dict() for e in [self.size(), *buyers(self.retailers, LEVEL)]],
         }
 
     def __repr__(self) -> str:
@@ -325,26 +367,6 @@ class ClassEstimate:
 
     def _repr_html_(self) -> str:
         return tables.html(self.summary(), self.statement(), self.assumptions)
-
-    def _buyers(
-        self, level: float, chosen: Iterable[RetailerCounts] | None = None
-    ) -> list[Estimate]:
-        estimates = []
-        for retailer in self.retailers if chosen is None else chosen:
-            ((value, noise),) = retailer.products({})
-            lower, upper = count_interval(value, noise.half_width(level))
-            estimates.append(
-                Estimate(
-                    quantity="buyers",
-                    segment=retailer.retailer,
-                    estimate=value,
-                    lower=lower,
-                    upper=upper,
-                    level=level,
-                    unit="buyers",
-                )
-            )
-        return estimates
 
     def _shares(self, by: str | None = None) -> list[Estimate]:
         shares = []
@@ -355,28 +377,17 @@ class ClassEstimate:
                 shares += [self.share(level=LEVEL, **{name: level}) for level in axis.levels]
         return shares
 
-    def _persons(self, found: list[Counted], level: float, population: str) -> tuple[Any, Any, Any]:
-        """Return point and ends of counts of persons: known ones, or all members."""
-        if population == KNOWN_BUYERS:
-            return union_interval(found, level)
-        return self._scaled(found, level)
-
-    def _scaled(self, found: list[Counted], level: float) -> tuple[Any, Any, Any]:
-        """Return known buyers times h / (1 - theta); a law of the factor shares the level."""
-        factor = self.beyond.members_per_known_buyer(Sampling(axes=(), draws=_DRAWS, seed=_SEED))
-        each = level if factor.size == 1 else 1 - (1 - level) / 2
-        estimate, lower, upper = union_interval(found, each)
-        low, high = np.quantile(factor, [(1 - each) / 2, (1 + each) / 2])
-        point = None if estimate is None else estimate * float(factor.mean())
-        middle, half = (lower * low + upper * high) / 2, (upper * high - lower * low) / 2
-        return point, *count_interval(middle, half)
+    def _cells(self, names: Iterable[str], level: float) -> tuple[Floats, Floats, Floats]:
+        """Return estimates (nan where there are only bounds) and ends, axes as they are named."""
+        asked, given = ordered(self.axes, names), tuple(names)
+        found = [(r.marginal(asked), r.design.cell_error(asked)) for r in self.retailers]
+        estimate, *ends = persons(found, self._beyond_for(dict.fromkeys(names)), level)
+        point = np.full(ends[0].shape, math.nan) if estimate is None else estimate
+        turned = [asked.index(name) for name in given]
+        point, lower, upper = (np.transpose(values, turned) for values in (point, *ends))
+        return point, lower, upper
 
 
 def _each(level: float, number: int) -> float:
     """Return the level at which so many intervals hold together at a level (Bonferroni)."""
     return 1 - (1 - level) / number
-
-
-def _numbers(estimate: Estimate) -> dict[str, Any]:
-    kept = ("estimate", "lower", "upper", "level", "unit")
-    return {name: value for name, value in estimate.row().items() if name in kept}

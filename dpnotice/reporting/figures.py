@@ -7,7 +7,7 @@ import io
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from dpnotice.reporting import wording
+from dpnotice.reporting import maps, wording
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,8 @@ def draw(data: dict[str, Any], ax: "Axes | None" = None) -> "Axes":
     """Draw plot data into axes.
 
     Args:
-        data: `kind` is ``intervals``, ``composition`` or ``curve``; see the results' `plot_data`.
+        data: `kind` is ``intervals``, ``composition``, ``curve`` or ``cells``; see the results'
+            `plot_data`.
         ax: where to draw; without it a new figure is made.
 
     Returns:
@@ -36,7 +37,8 @@ def draw(data: dict[str, Any], ax: "Axes | None" = None) -> "Axes":
         import matplotlib.pyplot as plt  # noqa: PLC0415 -- matplotlib takes 0.3 s to import
 
         _, ax = plt.subplots(figsize=_size(data), layout="constrained")
-    (_curve if data["kind"] == "curve" else _intervals)(data, ax)
+    kinds = {"curve": _curve, "cells": maps.draw_cells}
+    kinds.get(data["kind"], _intervals)(data, ax)
     if data.get("title"):
         ax.set_title(data["title"], loc="left", parse_math=False)
     for side in ("top", "right"):
@@ -66,6 +68,8 @@ def svg(made: "Figure", name: str) -> str:
 
 
 def _size(data: dict[str, Any]) -> tuple[float, float]:
+    if data["kind"] == "cells":
+        return maps.size(data)
     rows = 10 if data["kind"] == "curve" else len(data["series"])
     return 7.5, max(2.2, 1.2 + 0.28 * rows)
 
@@ -123,6 +127,8 @@ def _curve(data: dict[str, Any], ax: "Axes") -> None:
         side.set_ylim(bottom=0)
         if data["unit"] == "fraction":
             side.yaxis.set_major_formatter(_percent)
+    if right is not ax:  # chances, on their whole range
+        right.set_ylim(0, 1.02)
     handles = [line for side in dict.fromkeys((ax, right)) for line in side.get_lines()]
     for text in ax.legend(handles=handles, frameon=False).get_texts():
         text.set_parse_math(False)

@@ -311,12 +311,8 @@ def test_unclipped_cells_of_by_sum_to_the_size() -> None:
 def test_by_agrees_with_count() -> None:
     row = ONE.by("state", level=0.9).iloc[1]
     count = ONE.count(state="NY", level=0.9)
-    assert [row.estimate, row.lower, row.upper, row.level] == [
-        count.estimate,
-        count.lower,
-        count.upper,
-        0.9,
-    ]
+    assert row.estimate == pytest.approx(count.estimate)
+    assert [row.lower, row.upper, row.level] == [count.lower, count.upper, 0.9]
 
 
 @pytest.mark.parametrize("frame", [TWO.by("state"), TWO.overlap().iloc[2:], TWO.summary().iloc[:1]])

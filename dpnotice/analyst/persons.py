@@ -1,0 +1,93 @@
+"""Buyers of several retailers -> persons: counts of the class, whatever the overlap is.
+
+In: fitted counts of each retailer, and what is stated of members in nobody's records. Out: points
+for one retailer, bounds for several.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any, Final
+
+import numpy as np
+
+from dpnotice.analyst.counts import RetailerCounts
+from dpnotice.analyst.intervals import Counted, count_interval
+from dpnotice.analyst.outside import Beyond
+from dpnotice.analyst.overlap import union_interval
+from dpnotice.analyst.rates import Sampling
+from dpnotice.result import Estimate
+
+DRAWS: Final = 20_000
+SEED: Final = 0
+"""Draws of what is stated of other members, and their seed: the same for every count."""
+_MOST_SETS: Final = 5
+"""Retailers up to which every set of them is listed, and not only pairs."""
+
+
+def persons(found: list[Counted], beyond: Beyond, level: float) -> tuple[Any, Any, Any]:
+    """Return point (None for several retailers) and ends of a count of persons.
+
+    Formula: known buyers times h / (1 - theta), where anything is stated of other members; a law
+    of that factor shares the level.
+
+    Args:
+        found: each retailer's estimate, a number or an array, and the law of its error.
+        beyond: what is stated of other members.
+        level: confidence, a fraction.
+    """
+    if not beyond.stated:
+        return union_interval(found, level)
+    factor = beyond.members_per_known_buyer(Sampling(axes=(), draws=DRAWS, seed=SEED))
+    each = level if factor.size == 1 else 1 - (1 - level) / 2
+    estimate, lower, upper = union_interval(found, each)
+    low, high = np.quantile(factor, [(1 - each) / 2, (1 + each) / 2])
+    point = None if estimate is None else estimate * float(factor.mean())
+    middle, half = (lower * low + upper * high) / 2, (upper * high - lower * low) / 2
+    return point, *count_interval(middle, half)
+
+
+def buyers(retailers: Sequence[RetailerCounts], level: float) -> list[Estimate]:
+    """Return the number of buyers of each retailer."""
+    estimates = []
+    for retailer in retailers:
+        ((value, noise),) = retailer.products({})
+        lower, upper = count_interval(value, noise.half_width(level))
+        estimates.append(
+            Estimate(
+                quantity="buyers",
+                segment=retailer.retailer,
+                estimate=value,
+                lower=float(lower),
+                upper=float(upper),
+                level=level,
+                unit="buyers",
+            )
+        )
+    return estimates
+
+
+def known_to_all(retailers: Sequence[RetailerCounts], level: float) -> list[dict[str, Any]]:
+    """Return, for every set of retailers, the persons known to all of them: bounds.
+
+    Returns:
+        Rows of retailers, size (of the set), estimate, lower, upper, level, unit.
+    """
+    sizes = range(1, len(retailers) + 1) if len(retailers) <= _MOST_SETS else (1, 2)
+    rows = []
+    for size in sizes:
+        for chosen in combinations(retailers, size):
+            # The smallest of several limits holds if each holds at its share of the level.
+            each = level if size == 1 else 1 - 2 * (1 - level) / size
+            least = min(buyers(chosen, each), key=lambda e: e.upper)
+            ends = {} if size == 1 else {"estimate": math.nan, "lower": 0.0}
+            name = " + ".join(retailer.retailer for retailer in chosen)
+            row = {"retailers": name, "size": size, **numbers(least)}
+            rows.append(row | ends | {"level": level, "unit": "persons"})
+    return rows
+
+
+def numbers(estimate: Estimate) -> dict[str, Any]:
+    """Return the columns of an estimate that every frame of counts has."""
+    kept = ("estimate", "lower", "upper", "level", "unit")
+    return {name: value for name, value in estimate.row().items() if name in kept}
