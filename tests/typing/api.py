@@ -1,5 +1,6 @@
 """The public calls as a typed caller writes them; mypy reads this file, nothing runs it."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -7,9 +8,13 @@ import dpnotice as dn
 from dpnotice.result import Estimate, Result
 
 if TYPE_CHECKING:
+    from dpnotice.advice import TableAdvice
+    from dpnotice.analyst.cells import CellMap
     from dpnotice.analyst.compare import Comparison
     from dpnotice.analyst.members import ClassEstimate
     from dpnotice.analyst.reach import ReachEstimate
+    from dpnotice.expected import Forecast
+    from dpnotice.frontier import Frontier
     from dpnotice.retailer.rehearsal import Rehearsal
 
 
@@ -39,4 +44,11 @@ def typed() -> list[Result]:
     plan: dn.NoticePlan = dn.NoticePlan("both", [people, letters])
     reach: ReachEstimate = dn.estimate_reach(plan, members, draws=1_000, seed=1)
     comparison: Comparison = dn.compare([plan], members)
-    return [size, share, members, reach, comparison]
+    foretold: Forecast = dn.forecast(inquiry, class_size=(1_000, 2_000), plan=plan)
+    needed: Decimal = dn.solve_epsilon(
+        inquiry, half_width=0.01, class_size=1e6, query={"state": ["CA"]}
+    )
+    frontier: Frontier = foretold.frontier([str(needed)], target=0.7)
+    advice: TableAdvice = dn.advise(inquiry)
+    cells: CellMap = members.map("state", smoothed=True)
+    return [size, share, members, reach, comparison, foretold, frontier, advice, cells]
