@@ -155,7 +155,7 @@ def steps(at: Matter, draws: int) -> Iterator[dict[str, Step]]:
 def answers(release: Release, fit: RetailerCounts) -> dict[str, Step]:
     sized = estimate_class([release])
     few = {name: np.eye(1, len(fit.axes[name]))[0] for name in AXES[1:3]}
-    error = fit.cell_error(AXES[:2])
+    error = fit.design.cell_error(AXES[:2])
     level = release.inquiry.axes[AXES[0]].levels[0]
 
     def afresh(call: Callable[[], Any]) -> Callable[[], Any]:
@@ -290,7 +290,7 @@ def coverage(at: Matter, number: int) -> Iterator[str]:
     half = {}
     for _ in range(number):
         fit = fit_counts((at.release(),))
-        half = half or {of: fit.cell_error(of).half_width(LEVEL) for of in held}
+        half = half or {of: fit.design.cell_error(of).half_width(LEVEL) for of in held}
         for of, shares in held.items():
             shares.append(np.mean(np.abs(fit.marginal(of) - truth[of]) <= half[of] + DUST))
     for of, shares in held.items():

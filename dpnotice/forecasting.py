@@ -43,8 +43,10 @@ def forecast(
 
     Args:
         inquiry: the question as it would be asked.
-        class_size: buyers over all retailers, a number or a pair (least, most).
-        query: the part whose share is asked: axis -> a level or a list of levels.
+        class_size: buyers of all that a share is taken of, over all retailers: a number or a pair
+            (least, most).
+        query: the part whose share is asked, as :meth:`share` of a class takes it: axis -> a level
+            or a list of levels; ``"within"`` -> the part of the class that it is a share of.
         plan: the plan whose reach is asked, instead of a query.
         retailers: how many answer the inquiry, those of the plan among them. Their buyers are
             counted as different persons; their noise adds.

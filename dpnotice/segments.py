@@ -12,6 +12,7 @@ from dpnotice.errors import InquiryError
 
 UNKNOWN: Final = "unknown"
 CONTACT: Final = "contact"
+WITHIN: Final = "within"
 MAX_LEVELS: Final = 100_000
 MAX_LEVEL_TEXT: Final = 64
 RESERVED: Final = frozenset(
@@ -26,9 +27,10 @@ RESERVED: Final = frozenset(
         "lower",
         "upper",
         "self",
+        WITHIN,
     }
 )
-"""Names an axis may not have: they are columns of the result frames."""
+"""Names an axis may not have: columns of the result frames, and words of a query."""
 
 _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 

@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 
 from dpnotice.analyst.design import Design, Factors, Names
 from dpnotice.analyst.exposed import chances
 from dpnotice.analyst.intervals import Floats, LinearNoise
-from dpnotice.analyst.parts import in_words, indicator
+from dpnotice.analyst.parts import in_words, part_and_whole
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Inquiry
-from dpnotice.segments import UNKNOWN, Axis
+from dpnotice.segments import UNKNOWN, WITHIN, Axis
 
 Errors: TypeAlias = tuple[LinearNoise, LinearNoise]
 """Laws of the errors of numerator and denominator, terms aligned."""
@@ -60,12 +60,14 @@ class AskedShare:
     """The share of a part of the class; one half where nothing is known.
 
     Attributes:
-        part: axis -> 1 for the levels of the part, 0 for the others.
+        part: axis -> weights of its levels.
+        whole: the same of what it is a share of.
         segment: the part in words.
         retailers: how many answer the same inquiry.
     """
 
     part: Factors
+    whole: Factors
     segment: str
     retailers: int
 
@@ -91,8 +93,7 @@ class AskedShare:
 
     def errors(self, design: Design) -> Errors:
         """Return the laws of the errors of both sums, over all retailers."""
-        everybody = {name: np.ones_like(weights) for name, weights in self.part.items()}
-        part, whole = design.errors(self.part, everybody)
+        part, whole = design.errors(self.part, self.whole)
         return reduce(add, [part] * self.retailers), reduce(add, [whole] * self.retailers)
 
 
@@ -142,16 +143,19 @@ def asked_share(inquiry: Inquiry, query: Mapping[str, object], retailers: int) -
 
     Args:
         inquiry: its axes.
-        query: axis -> a level or a list of levels; at least one.
+        query: axis -> a level or a list of levels; and perhaps ``"within"`` -> another such.
         retailers: how many answer.
 
     Raises:
         EstimateError: no part, or an unknown axis or level.
     """
-    if not isinstance(query, Mapping) or not query:
+    if not isinstance(query, Mapping):
         raise EstimateError('query is the part of a share, for instance {"contact": ["post"]}')
-    part = indicator(inquiry.axes, query)
-    return AskedShare(part=part, segment=in_words(query), retailers=retailers)
+    where = {axis: levels for axis, levels in query.items() if axis != WITHIN}
+    within: Any = query.get(WITHIN)
+    part, whole = part_and_whole(inquiry.axes, where, within)
+    segment = in_words(where, within)
+    return AskedShare(part=part, whole=whole, segment=segment, retailers=retailers)
 
 
 def asked_reach(inquiry: Inquiry, plan: NoticePlan, retailers: int, seed: int = 0) -> AskedReach:

@@ -17,7 +17,7 @@ from dpnotice.analyst.counts import RetailerCounts, check_consistent, fit_counts
 from dpnotice.analyst.intervals import Floats, check_level, fieller
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.overlap import share_bounds, simultaneous_low
-from dpnotice.analyst.parts import in_words, indicator, ordered
+from dpnotice.analyst.parts import in_words, indicator, ordered, part_and_whole
 from dpnotice.analyst.persons import DRAWS, SEED, buyers, known_to_all, numbers, persons
 from dpnotice.analyst.rates import Quantity, Sampling
 from dpnotice.analyst.smoothing import smooth
@@ -159,7 +159,13 @@ class ClassEstimate:
             note=note,
         )
 
-    def share(self, *, level: float = LEVEL, **where: object) -> Estimate:
+    def share(
+        self,
+        *,
+        level: float = LEVEL,
+        within: Mapping[str, object] | None = None,
+        **where: object,
+    ) -> Estimate:
         """Return a part of the class as a share of all members, ``unknown`` included.
 
         For several retailers, with p_i buyers in the part at retailer i and q_i outside it:
@@ -169,16 +175,14 @@ class ClassEstimate:
 
         Args:
             level: confidence, a fraction.
+            within: a share of this part instead of all members: axis -> a level or a list.
             **where: axis = a level or a list of levels; at least one.
 
         Raises:
             EstimateError: as :meth:`count`.
         """
         level = check_level(level)
-        if not where:
-            raise EstimateError('share needs a part, for instance share(contact=["post"])')
-        part = indicator(self.axes, where)
-        whole = {name: np.ones_like(weights) for name, weights in part.items()}
+        part, whole = part_and_whole(self.axes, where, within)
         pairs = [retailer.products(part, whole) for retailer in self.retailers]
         parts, wholes = [p for p, _ in pairs], [w for _, w in pairs]
         if len(parts) == 1:
@@ -187,11 +191,11 @@ class ClassEstimate:
             note = "" if determined else _UNDETERMINED
             estimate = estimate if determined else None
         else:
-            lower, upper = share_bounds(parts, wholes, level, free=CONTACT in where)
+            lower, upper = share_bounds(parts, wholes, level, free=CONTACT in part)
             estimate, note = None, _BOUNDS_NOTE
         return Estimate(
-            quantity=f"share of {self._population_of(where)}",
-            segment=in_words(where),
+            quantity=f"share of {self._population_of(part)}",
+            segment=in_words(where, within),
             estimate=estimate,
             lower=lower,
             upper=upper,
@@ -374,7 +378,7 @@ class ClassEstimate:
             if by in {None, name} and all(
                 retailer.design.determines((name,)) for retailer in self.retailers
             ):
-                shares += [self.share(level=LEVEL, **{name: level}) for level in axis.levels]
+                shares += [self.share(level=LEVEL, within=None, **{name: level}) for level in axis.levels]
         return shares
 
     def _cells(self, names: Iterable[str], level: float) -> tuple[Floats, Floats, Floats]:

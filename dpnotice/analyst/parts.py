@@ -5,6 +5,7 @@ and 0 for the others, per axis; the part in words.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from types import NoneType
 
 import numpy as np
 
@@ -57,9 +58,38 @@ def indicator(axes: Mapping[str, Axis], where: Mapping[str, object]) -> dict[str
     return part
 
 
-def in_words(where: Mapping[str, object]) -> str:
+def part_and_whole(
+    axes: Mapping[str, Axis], where: Mapping[str, object], within: Mapping[str, object] | None
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """Return the weights of a share's two sums.
+
+    Args:
+        axes: of the inquiry.
+        where: the part; at least one axis.
+        within: what it is a share of; everybody if None.
+
+    Returns:
+        Axis -> weights of part and whole, over the same axes.
+
+    Raises:
+        EstimateError: no part, or an unknown axis or level.
+    """
+    if not where or not isinstance(within, (Mapping, NoneType)):
+        raise EstimateError(
+            'share needs a part, for instance share(contact=["post"]), and within= is like '
+            '{"state": "CA"}; correct them'
+        )
+    chosen, inside = indicator(axes, where), indicator(axes, within or {})
+    ones = {name: np.ones(len(axes[name])) for name in ordered(axes, chosen | inside)}
+    whole = {name: inside.get(name, weights) for name, weights in ones.items()}
+    part = {name: weights * chosen.get(name, 1.0) for name, weights in whole.items()}
+    return part, whole
+
+
+def in_words(where: Mapping[str, object], within: Mapping[str, object] | None = None) -> str:
     """Return a part that was checked, in words; empty for everybody."""
-    return ", ".join(
+    part = ", ".join(
         f"{axis} {level if isinstance(level, str) else ' or '.join(map(str, level))}"  # type: ignore[call-overload]  # levels were checked
         for axis, level in where.items()
     )
+    return f"{part} within {in_words(within)}" if within else part

@@ -89,5 +89,5 @@ def known_to_all(retailers: Sequence[RetailerCounts], level: float) -> list[dict
 
 def numbers(estimate: Estimate) -> dict[str, Any]:
     """Return the columns of an estimate that every frame of counts has."""
-    kept = ("estimate", "lower", "upper", "level", "unit")
-    return {name: value for name, value in estimate.row().items() if name in kept}
+    row = estimate.row()
+    return {name: row[name] for name in ("estimate", "lower", "upper", "level", "unit")}
