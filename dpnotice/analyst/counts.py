@@ -119,8 +119,9 @@ class RetailerCounts:
         Returns:
             (number, *sizes); signed, as clipping would bias every sum.
         """
-        deviation = np.sqrt(self.design.cells_per(names) * self.design.inverse(names))
-        estimate = self.marginal(names)
+        inverse = self.design.inverse(names)
+        estimate = self._coefficients(names, inverse)
+        deviation = np.sqrt(self.design.cells_per(names) * inverse)
         blocks = [
             (place, stream(f"counts/{self.retailer}/{'+'.join(pattern)}"))
             for pattern, place in patterns(names)
@@ -134,8 +135,8 @@ class RetailerCounts:
                 block = part[(slice(None), *place)]
                 block[...] = generator.standard_normal(block.shape)
             part *= scale
-            part[...] = back(part, leading=1)
             part += estimate
+            part[...] = back(part, leading=1)
         return drawn
 
     def _coefficients(self, names: Names, inverse: Floats) -> Floats:

@@ -220,15 +220,13 @@ class Design:
             [copies[n].sum() * mean[n] ** 2, (values[n] - mean[n]) ** 2 @ copies[n]] for n in names
         ]
         inverse = self.inverse(names, reduce(np.multiply.outer, squares, np.ones(())))
+        split = {n: np.stack([np.full_like(v, mean[n]), v - mean[n]]) for n, v in values.items()}
         terms = []
         for (table, noise), told in zip(self.tables, self.told, strict=True):
-            weights = inverse[_shared(names, table)]
-            times: Floats = np.ones(())
+            weights, times = inverse[_shared(names, table)], np.ones(())
             for name in names:
                 if name in table:  # the leading axis goes, its classes come last
-                    split = np.stack([np.full_like(values[name], mean[name]), values[name]])
-                    split[1] -= mean[name]
-                    weights = np.tensordot(weights, split, axes=(0, 0))
+                    weights = weights.reshape(2, -1).T @ split[name]
                     times = np.multiply.outer(times, copies[name])
             factor = told * math.prod(mean[name] for name in names if name not in table)
             alike = math.prod(len(self.axes[name]) for name in table if name not in names)
@@ -299,7 +297,7 @@ def _shared(names: Names, others: Names) -> tuple[int | slice, ...]:
 def _energy(coefficients: Floats) -> Floats:
     """Squared norm of each pattern's coefficients, (2,) * axes."""
     squares = np.square(coefficients)
-    for axis in reversed(range(squares.ndim)):
+    for axis in range(squares.ndim):
         squares = np.add.reduceat(squares, [0, 1], axis=axis)
     return squares
 
