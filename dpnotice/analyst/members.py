@@ -378,7 +378,7 @@ class ClassEstimate:
             if by in {None, name} and all(
                 retailer.design.determines((name,)) for retailer in self.retailers
             ):
-                shares += [self.share(level=LEVEL, within=None, **{name: level}) for level in axis.levels]
+                shares += [self.share(within=None, **{name: level}) for level in axis.levels]
         return shares
 
     def _cells(self, names: Iterable[str], level: float) -> tuple[Floats, Floats, Floats]:
