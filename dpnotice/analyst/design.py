@@ -151,7 +151,8 @@ class Design:
             EstimateError: the tables do not determine one of them.
         """
         coefficients = np.stack([transform(weights) for weights in queries])
-        energy = reduce(np.add, map(_energy, coefficients))
+        shares = [e / (e.sum() or 1.0) for e in map(_energy, coefficients)]
+        energy = reduce(np.maximum, shares)  # a small query beside a large one counts alike
         root = np.sqrt(self.cells_per(names) * spread(self.inverse(names, energy), names, self))
         flat = (coefficients * root).reshape(len(coefficients), -1)
         return np.asarray(flat @ flat.T)

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.fft import irfft
+from scipy.fft import irfft, rfft
 from scipy.special import ndtri
 
 from dpnotice.errors import EstimateError
@@ -66,6 +66,15 @@ class Term(NamedTuple):
     weights: Floats
     noise: Noise
     copies: Floats = _ONCE
+
+
+def bonferroni(level: float, number: int) -> float:
+    """Return the level at which so many intervals hold together at a level, whatever they share.
+
+    >>> round(bonferroni(0.95, 5), 4)
+    0.99
+    """
+    return 1 - (1 - level) / number
 
 
 @dataclass(frozen=True)
@@ -269,7 +278,8 @@ def _inverted(groups: tuple[_Group, ...], level: float, points: int) -> float:
         if weight < _SMALL or not (noise.is_laplace or (coarse and noise.scale < _NARROW_GAUSSIAN)):
             normal += number * weight**2 * noise.variance
         elif coarse:
-            log_phi += number * _log_characteristic(math.ceil(weight / step - _DUST) * angle, noise)
+            steps = math.ceil(weight / step - _DUST)
+            log_phi += number * _log_characteristic(steps, points, noise)
         else:
             log_phi -= number * np.log1p(noise.variance / 2 * (weight / step * angle) ** 2)
             smooth = max(smooth, weight)
@@ -293,12 +303,21 @@ def _step(terms: list[tuple[float, float, Noise]], most: float) -> float:
     return float(1 / parts[int(np.argmin(added))])
 
 
-def _log_characteristic(angle: Floats, noise: Noise) -> Floats:
-    """Return log E exp(i angle z) of one noise, real by symmetry."""
+def _log_characteristic(steps: int, points: int, noise: Noise) -> Floats:
+    """Return log E exp(i a z) of one noise, real by symmetry, at a = 2 pi k steps / points."""
+    place = np.arange(points // 2 + 1) * steps % points
+    return _log_characteristic_once(noise, points)[np.minimum(place, points - place)]
+
+
+@lru_cache(maxsize=16)
+def _log_characteristic_once(noise: Noise, points: int) -> Floats:
+    """The same for one step: half a period, from which any number of steps can be read."""
     if noise.is_laplace:
-        return -np.log1p(2 * noise.variance * np.sin(angle / 2) ** 2)
+        angle = np.pi * np.arange(points // 2 + 1) / points
+        return -np.log1p(2 * noise.variance * np.sin(angle) ** 2)
     far = math.ceil(12 * noise.scale) + 1
     masses = np.exp(-(np.arange(far) ** 2) / (2 * noise.scale**2))
-    masses /= 2 * masses.sum() - masses[0]
-    waves = sum(2 * mass * np.cos(z * angle) for z, mass in enumerate(masses[1:], start=1))
-    return np.asarray(np.log(np.maximum(masses[0] + waves, 1e-300)))
+    law = np.zeros(points)
+    law[:far] = masses
+    law[-far + 1 :] = masses[:0:-1]
+    return np.asarray(np.log(np.maximum(rfft(law / law.sum()).real, 1e-300)))

@@ -5,23 +5,34 @@ sketches give bounds only, since nothing in the files says which buyers are the 
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from dpnotice.analyst.cells import MODEL_BASED, CellMap
 from dpnotice.analyst.counts import RetailerCounts, check_consistent, fit_counts
-from dpnotice.analyst.intervals import Floats, check_level, fieller
+from dpnotice.analyst.intervals import Floats, bonferroni, check_level
 from dpnotice.analyst.outside import Beyond
-from dpnotice.analyst.overlap import share_bounds, simultaneous_low
 from dpnotice.analyst.parts import in_words, indicator, ordered, part_and_whole
-from dpnotice.analyst.persons import DRAWS, SEED, buyers, known_to_all, numbers, persons
-from dpnotice.analyst.rates import Quantity, Sampling
+from dpnotice.analyst.persons import (
+    buyers,
+    cells_of,
+    known_to_all,
+    numbers,
+    persons,
+    size_draws,
+)
+from dpnotice.analyst.rates import Quantity
 from dpnotice.analyst.smoothing import smooth
 from dpnotice.analyst.together import together
+from dpnotice.analyst.weighted import (
+    BOUNDS_NOTE,
+    mean_of,
+    mean_rate,
+    sources_of_error,
+    total_weight,
+)
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
@@ -36,8 +47,6 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 0.95
 KNOWN_BUYERS: Final = "known buyers"
-_BOUNDS_NOTE: Final = "bounds: the overlap between retailers is not known"
-_UNDETERMINED: Final = f"{wording.UNDETERMINED}: the count is not separated from 0"
 
 
 def estimate_class(
@@ -105,15 +114,17 @@ class ClassEstimate:
     @property
     def population(self) -> str:
         """``"class members"``, or ``"known buyers"`` where nothing is said of the others."""
-        return "class members" if self.beyond.stated else KNOWN_BUYERS
+        return self._population_of(())
 
-    def _population_of(self, where: Mapping[str, object]) -> str:
-        """Contact is a retailer's knowledge: of members in nobody's records there is none."""
-        return KNOWN_BUYERS if CONTACT in where else self.population
+    def _beyond_for(self, named: Container[str]) -> Beyond:
+        """What is stated of other members, for figures that name some axes.
 
-    def _beyond_for(self, where: Mapping[str, object]) -> Beyond:
-        """What is stated of other members, as far as it goes for a part: see `_population_of`."""
-        return Beyond() if CONTACT in where else self.beyond
+        Contact is a retailer's knowledge: of members in nobody's records there is none.
+        """
+        return Beyond() if CONTACT in named else self.beyond
+
+    def _population_of(self, named: Container[str]) -> str:
+        return "class members" if self._beyond_for(named).stated else KNOWN_BUYERS
 
     @property
     def assumptions(self) -> tuple[str, ...]:
@@ -147,7 +158,7 @@ class ClassEstimate:
         found = [retailer.products(part)[0] for retailer in self.retailers]
         population = self._population_of(where)
         estimate, lower, upper = persons(found, self._beyond_for(where), level)
-        note = _BOUNDS_NOTE if estimate is None else ""
+        note = BOUNDS_NOTE if estimate is None else ""
         return Estimate(
             quantity=f"number of {population}",
             segment=in_words(where),
@@ -184,25 +195,47 @@ class ClassEstimate:
         level = check_level(level)
         part, whole = part_and_whole(self.axes, where, within)
         pairs = [retailer.products(part, whole) for retailer in self.retailers]
-        parts, wholes = [p for p, _ in pairs], [w for _, w in pairs]
-        if len(parts) == 1:
-            lower, upper, determined = fieller(parts[0], wholes[0], level)
-            estimate = parts[0][0] / wholes[0][0] if wholes[0][0] else None
-            note = "" if determined else _UNDETERMINED
-            estimate = estimate if determined else None
-        else:
-            lower, upper = share_bounds(parts, wholes, level, free=CONTACT in part)
-            estimate, note = None, _BOUNDS_NOTE
-        return Estimate(
+        return mean_of(
+            [p for p, _ in pairs],
+            [w for _, w in pairs],
+            level=level,
+            free=CONTACT in part,
             quantity=f"share of {self._population_of(part)}",
             segment=in_words(where, within),
-            estimate=estimate,
-            lower=lower,
-            upper=upper,
-            level=level,
-            unit="fraction",
-            note=note,
         )
+
+    def mean(self, rates: Quantity, *, level: float = LEVEL) -> Estimate:
+        """Return the class's mean of a rate that is known by segment: sum n_s r_s / sum n_s.
+
+        Args:
+            rates: a frame by axes of the inquiry, fractions in its last column.
+            level: confidence, a fraction.
+
+        Returns:
+            A fraction; for several retailers bounds, as :meth:`share`.
+
+        Raises:
+            EstimateError: as :meth:`count`.
+            PlanError: no fractions, or a level missing.
+        """
+        return mean_rate(self.retailers, rates, check_level(level), self._population_of)
+
+    def total(self, weights: Quantity, *, unit: str, level: float = LEVEL) -> Estimate:
+        """Return a weighted sum over known buyers, for instance of dollars per person.
+
+        Args:
+            weights: a number of 0 or more, or a frame by axes of the inquiry.
+            unit: of a weight times persons, ``"USD"`` or any other.
+            level: confidence, a fraction.
+
+        Returns:
+            The sum; for several retailers bounds, as :meth:`count`.
+
+        Raises:
+            EstimateError: as :meth:`count`.
+            PlanError: a negative weight, or a level missing.
+        """
+        return total_weight(self.retailers, weights, check_level(level), unit)
 
     def by(self, *names: str, level: float = LEVEL, simultaneous: bool = False) -> "pd.DataFrame":
         """Return the members of every cell of a marginal, or the buyers of every retailer.
@@ -221,15 +254,18 @@ class ClassEstimate:
         """
         level, columns = check_level(level), (*names, "estimate", "lower", "upper", "level", "unit")
         if names == ("retailer",):
-            each = _each(level, len(self.retailers)) if simultaneous else level
+            each = bonferroni(level, len(self.retailers)) if simultaneous else level
             rows = [
                 {"retailer": e.segment, **numbers(e), "level": level}
                 for e in buyers(self.retailers, each)
             ]
             return tables.frame(rows, columns)
         cells = math.prod(len(self.axes[name]) for name in ordered(self.axes, names))
-        each = _each(level, cells) if simultaneous else level
-        estimate, lower, upper = (ends.ravel() for ends in self._cells(names, each))
+        each = bonferroni(level, cells) if simultaneous else level
+        estimate, lower, upper = (
+            values.ravel()
+            for values in cells_of(self.retailers, names, self._beyond_for(names), each)
+        )
         return tables.cells(
             {name: self.axes[name].levels for name in names},
             {"estimate": estimate, "lower": lower, "upper": upper},
@@ -255,12 +291,12 @@ class ClassEstimate:
                 "a map has one axis or more, and smoothed cells are of one retailer's buyers; "
                 "name an axis, or estimate the class of one release"
             )
-        estimate, lower, upper = self._cells(names, level)
+        estimate, lower, upper = cells_of(self.retailers, names, self._beyond_for(names), level)
         if smoothed:
             sd = self.retailers[0].design.cell_error(asked).sd
             estimate, lower, upper = smooth(estimate, sd, level)
         return CellMap(
-            title=f"number of {self._population_of(dict.fromkeys(names))}",
+            title=f"number of {self._population_of(names)}",
             levels={name: self.axes[name].levels for name in names},
             estimate=estimate,
             lower=lower,
@@ -283,20 +319,8 @@ class ClassEstimate:
         Raises:
             EstimateError: as :meth:`count`.
         """
-        rows = []
-        for retailer in self.retailers:
-            ((_, error),) = retailer.products(indicator(self.axes, where))
-            for (names, noise), part in zip(retailer.design.tables, error.variances, strict=True):
-                rows.append(
-                    {
-                        "retailer": retailer.retailer,
-                        "table": " x ".join(names) or "total",
-                        "noise_sd": noise.sd,
-                        "sd": math.sqrt(part),
-                        "share_of_variance": part / error.variance if error.variance else 0.0,
-                    }
-                )
-        return tables.frame(rows, ("retailer", "table", "noise_sd", "sd", "share_of_variance"))
+        rows = sources_of_error(self.retailers, indicator(self.axes, where))
+        return tables.frame(rows, (*rows[0],))
 
     def overlap(self, level: float = LEVEL) -> "pd.DataFrame":
         """Return, for every set of retailers, the persons known to all of them: bounds.
@@ -317,15 +341,7 @@ class ClassEstimate:
     @property
     def draws(self) -> Floats:
         """Draws of the size: (20,000,), or (20,000, 2) low and high ends for several retailers."""
-        sampling = Sampling(axes=(), draws=DRAWS, seed=SEED)
-        known = np.stack([r.draws((), DRAWS, sampling.stream) for r in self.retailers])
-        factor = self.beyond.members_per_known_buyer(sampling)
-        drawn = np.asarray(known[0] * factor)
-        if len(known) > 1:
-            low, high = simultaneous_low(known), known.sum(axis=0)
-            drawn = np.stack([low * factor, np.maximum(low, high) * factor], axis=1)
-        drawn.flags.writeable = False
-        return drawn
+        return size_draws(self.retailers, self.beyond)
 
     def summary(self) -> "pd.DataFrame":
         """Return size, buyers per retailer, and shares of every level that can be estimated."""
@@ -378,20 +394,6 @@ class ClassEstimate:
             if by in {None, name} and all(
                 retailer.design.determines((name,)) for retailer in self.retailers
             ):
-                shares += [self.share(within=None, **{name: level}) for level in axis.levels]
+                parts: list[dict[str, Any]] = [{name: level} for level in axis.levels]
+                shares += [self.share(**part) for part in parts]
         return shares
-
-    def _cells(self, names: Iterable[str], level: float) -> tuple[Floats, Floats, Floats]:
-        """Return estimates (nan where there are only bounds) and ends, axes as they are named."""
-        asked, given = ordered(self.axes, names), tuple(names)
-        found = [(r.marginal(asked), r.design.cell_error(asked)) for r in self.retailers]
-        estimate, *ends = persons(found, self._beyond_for(dict.fromkeys(names)), level)
-        point = np.full(ends[0].shape, math.nan) if estimate is None else estimate
-        turned = [asked.index(name) for name in given]
-        point, lower, upper = (np.transpose(values, turned) for values in (point, *ends))
-        return point, lower, upper
-
-
-def _each(level: float, number: int) -> float:
-    """Return the level at which so many intervals hold together at a level (Bonferroni)."""
-    return 1 - (1 - level) / number

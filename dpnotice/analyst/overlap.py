@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dpnotice.analyst.intervals import Counted, Floats, count_interval
+from dpnotice.analyst.intervals import Counted, Floats, bonferroni, count_interval
 
 _MOST_STEPS: Final = 100
 _CLOSE: Final = 1e-12
@@ -135,7 +135,7 @@ def union_interval(found: list[Counted], level: float) -> tuple[Any, Any, Any]:
     if len(found) == 1:
         value, noise = found[0]
         return value, *count_interval(value, noise.half_width(level))
-    each = 1 - (1 - level) / len(found)  # simultaneous, one-sided at (1 - level) / 2
+    each = bonferroni(level, len(found))  # simultaneous, one-sided at (1 - level) / 2
     lows = [count_interval(v, noise.half_width(each))[0] for v, noise in found]
     total, noise = sum(v for v, _ in found), reduce(add, (noise for _, noise in found))
     low, high = reduce(np.maximum, lows), count_interval(total, noise.half_width(level))[1]
@@ -161,7 +161,7 @@ def share_bounds(
         With p buyers in the part and q outside it: low = max p / (max p + sum q); high = sum p /
         (sum p + max q), or sum p / max (p + q) where `free`.
     """
-    each = 1 - (1 - level) / (len(parts) + 1)  # simultaneous, one-sided at (1 - level) / 2
+    each = bonferroni(level, len(parts) + 1)  # simultaneous, one-sided at (1 - level) / 2
     rests = [
         (w - p, noise_w.minus(noise_p))
         for (p, noise_p), (w, noise_w) in zip(parts, wholes, strict=True)

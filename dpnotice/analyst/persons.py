@@ -12,9 +12,11 @@ from typing import Any, Final
 import numpy as np
 
 from dpnotice.analyst.counts import RetailerCounts
-from dpnotice.analyst.intervals import Counted, count_interval
+from dpnotice.analyst.design import Names
+from dpnotice.analyst.intervals import Counted, Floats, count_interval
 from dpnotice.analyst.outside import Beyond
-from dpnotice.analyst.overlap import union_interval
+from dpnotice.analyst.overlap import simultaneous_low, union_interval
+from dpnotice.analyst.parts import ordered
 from dpnotice.analyst.rates import Sampling
 from dpnotice.result import Estimate
 
@@ -85,6 +87,39 @@ def known_to_all(retailers: Sequence[RetailerCounts], level: float) -> list[dict
             row = {"retailers": name, "size": size, **numbers(least)}
             rows.append(row | ends | {"level": level, "unit": "persons"})
     return rows
+
+
+def cells_of(
+    retailers: Sequence[RetailerCounts], names: Names, beyond: Beyond, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return the cells of a marginal: estimates (nan where there are only bounds) and ends.
+
+    Args:
+        retailers: fitted counts.
+        names: axes in any order; the arrays follow it.
+        beyond: what is stated of other members.
+        level: of each interval by itself.
+    """
+    asked = ordered(retailers[0].axes, names)
+    found = [(r.marginal(asked), r.design.cell_error(asked)) for r in retailers]
+    estimate, *ends = persons(found, beyond, level)
+    point = np.full(ends[0].shape, math.nan) if estimate is None else estimate
+    turned = [asked.index(name) for name in names]
+    point, lower, upper = (np.transpose(values, turned) for values in (point, *ends))
+    return point, lower, upper
+
+
+def size_draws(retailers: Sequence[RetailerCounts], beyond: Beyond) -> Floats:
+    """Return draws of the size: (20,000,), or (20,000, 2) low and high ends for several."""
+    sampling = Sampling(axes=(), draws=DRAWS, seed=SEED)
+    known = np.stack([r.draws((), DRAWS, sampling.stream) for r in retailers])
+    factor = beyond.members_per_known_buyer(sampling)
+    drawn = np.asarray(known[0] * factor)
+    if len(known) > 1:
+        low, high = simultaneous_low(known), known.sum(axis=0)
+        drawn = np.stack([low * factor, np.maximum(low, high) * factor], axis=1)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def numbers(estimate: Estimate) -> dict[str, Any]:

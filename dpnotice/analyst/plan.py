@@ -11,7 +11,7 @@ import numpy as np
 
 from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.intervals import Counted, check_level, count_interval
+from dpnotice.analyst.intervals import Counted, bonferroni, check_level, count_interval
 from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.rates import Quantity, Uniform, check_plain, check_signed, check_text
@@ -160,7 +160,7 @@ class NoticePlan:
 
 def _ends(counted: list[Counted], level: float) -> tuple[list[float], list[float]]:
     """Return lower and upper ends of several counts, simultaneous at a level."""
-    each = 1 - (1 - level) / max(1, len(counted))
+    each = bonferroni(level, max(1, len(counted)))
     ends = [count_interval(value, noise.half_width(each)) for value, noise in counted]
     return [low for low, _ in ends], [high for _, high in ends]
 
