@@ -13,7 +13,7 @@ import numpy as np
 
 from dpnotice.analyst.counts import RetailerCounts
 from dpnotice.analyst.design import Names
-from dpnotice.analyst.intervals import Counted, Floats, count_interval
+from dpnotice.analyst.intervals import Counted, Floats, bonferroni, count_interval
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.overlap import simultaneous_low, union_interval
 from dpnotice.analyst.parts import ordered
@@ -41,7 +41,7 @@ def persons(found: list[Counted], beyond: Beyond, level: float) -> tuple[Any, An
     if not beyond.stated:
         return union_interval(found, level)
     factor = beyond.members_per_known_buyer(Sampling(axes=(), draws=DRAWS, seed=SEED))
-    each = level if factor.size == 1 else 1 - (1 - level) / 2
+    each = level if factor.size == 1 else bonferroni(level, 2)
     estimate, lower, upper = union_interval(found, each)
     low, high = np.quantile(factor, [(1 - each) / 2, (1 + each) / 2])
     point = None if estimate is None else estimate * float(factor.mean())

@@ -1,6 +1,5 @@
 """The public calls as a typed caller writes them; mypy reads this file, nothing runs it."""
 
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,6 +7,8 @@ import dpnotice as dn
 from dpnotice.result import Estimate, Result
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from dpnotice.advice import TableAdvice
     from dpnotice.analyst.cells import CellMap
     from dpnotice.analyst.compare import Comparison
