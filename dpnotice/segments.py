@@ -27,6 +27,9 @@ RESERVED: Final = frozenset(
         "lower",
         "upper",
         "self",
+        "note",
+        "retailers",
+        "table",
         WITHIN,
     }
 )

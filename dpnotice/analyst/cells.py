@@ -112,7 +112,9 @@ class CellMap:
         """Return the largest cell in words, and that a map of shrunk cells is for the eye."""
         largest = max(self.estimates(), key=lambda e: e.upper)
         sentence = wording.estimate_sentence(largest.to_dict())
-        return f"{sentence} No cell is larger." + (f" {self._heading()}." if self.note else "")
+        return f"{sentence} No cell's upper end is higher." + (
+            f" {self._heading()}." if self.note else ""
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON types."""

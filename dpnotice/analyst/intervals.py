@@ -38,6 +38,10 @@ _LATTICE_SD: Final = 10.0
 """Below this many largest weights, the s.d. is small enough for single steps to matter."""
 _NARROW_GAUSSIAN: Final = 4.0
 """Scale below which the discrete Gaussian is inverted as what it is, not as a normal."""
+_COARSE_PIECES: Final = 8
+"""Parts of the largest weight up to which the steps of a nearly normal law are minded."""
+_NO_ENDS: Final = (0.0, 1.0, False)
+"""The set of shares where the denominator is not told from 0: all of them, undetermined."""
 _FLOAT_DUST: Final = 1e-12
 _DUST: Final = 1e-9
 
@@ -135,9 +139,9 @@ class LinearNoise:
         """Return h with P(|L| <= h) >= level (within the method's stated error).
 
         One weight: closed form on the integers. Nearly normal and wide against the steps of its
-        largest weight: Cornish-Fisher. Otherwise the characteristic function, log phi(t) =
-        -sum log1p(2 v_j sin^2(a_j t / 2)) for Laplace noise, is inverted on a lattice, weights
-        rounded outward.
+        largest weight: Cornish-Fisher, in whole steps where all weights are multiples of one.
+        Otherwise the characteristic function, log phi(t) = -sum log1p(2 v_j sin^2(a_j t / 2)) for
+        Laplace noise, is inverted on a lattice, weights rounded outward.
 
         Args:
             level: in (0, 1).
@@ -155,10 +159,18 @@ class LinearNoise:
         used = [term for term in used if term.weights.size]
         if len(used) == 1 and used[0].copies.sum() == 1:
             return largest * used[0].noise.half_width(level)
-        smooth = self.sd >= _LATTICE_SD * largest
-        if smooth and self.excess_kurtosis < _NEARLY_NORMAL:
-            return cornish_fisher(level, self.excess_kurtosis) * self.sd
+        smooth = self.sd >= _LATTICE_SD * largest and self.excess_kurtosis < _NEARLY_NORMAL
+        if smooth or all(map(_is_wide_gaussian, used)):
+            return self._nearly_normal(level, largest * _coarse_step(used))
         return largest * _inverted(tuple(map(_grouped, used)), level, points)
+
+    def _nearly_normal(self, level: float, step: float) -> float:
+        """Cornish-Fisher; where the error goes in steps, the fewest whole ones that cover."""
+        c = cornish_fisher(level, self.excess_kurtosis)
+        if not step:
+            return c * self.sd
+        sd = math.hypot(self.sd, step / math.sqrt(12))  # of the law spread over its steps
+        return step * max(0, math.ceil(c * sd / step - 0.5 - _DUST))
 
 
 Counted: TypeAlias = tuple[Any, LinearNoise]
@@ -215,31 +227,34 @@ def fieller(part: Counted, whole: Counted, level: float) -> tuple[float, float, 
     level = check_level(level)
     bottom, noise_bottom = whole
     if bottom <= noise_bottom.half_width(level):
-        return 0.0, 1.0, False
+        return _NO_ENDS
     lower = upper = min(1.0, max(0.0, part[0] / bottom))
     for _round in range(_MOST_ROUNDS):  # the quantile hardly changes with the share
         before = lower, upper
-        lower = _root(part, whole, level, lower)[0]
-        upper = _root(part, whole, level, upper)[1]
+        ends = _root(part, whole, level, lower), _root(part, whole, level, upper)
+        if ends[0] is None or ends[1] is None:
+            return _NO_ENDS
+        lower, upper = ends[0][0], ends[1][1]
         if max(abs(before[0] - lower), abs(before[1] - upper)) <= _SETTLED:
             break
     return lower, upper, True
 
 
-def _root(part: Counted, whole: Counted, level: float, share: float) -> tuple[float, float]:
+def _root(part: Counted, whole: Counted, level: float, share: float) -> tuple[float, float] | None:
     """Return the ends of the set, within [0, 1], by the quantile that holds at one share.
 
     At a constant c the set is a quadratic's: (b^2 - c^2 V22) R^2 - 2 (a b - c^2 V12) R +
-    (a^2 - c^2 V11) <= 0; its leading coefficient is above 0 where b is separated from 0.
+    (a^2 - c^2 V11) <= 0; where its leading coefficient is not above 0 the set has no ends.
     """
     (top, noise_top), (bottom, noise_bottom) = part, whole
     mixed = noise_top.minus(noise_bottom.times(share))
     c = mixed.half_width(level, points=_RATIO_POINTS) / mixed.sd if mixed.sd else 0.0
     a = bottom**2 - c**2 * noise_bottom.variance
     b = top * bottom - c**2 * noise_top.covariance(noise_bottom)
+    if a <= 0:
+        return None
     root = math.sqrt(max(0.0, b**2 - a * (top**2 - c**2 * noise_top.variance)))
-    low, high = sorted(((b - root) / a, (b + root) / a)) if a > 0 else (0.0, 1.0)
-    return min(1.0, max(0.0, low)), min(1.0, max(0.0, high))
+    return min(1.0, max(0.0, (b - root) / a)), min(1.0, max(0.0, (b + root) / a))
 
 
 _Group: TypeAlias = tuple[tuple[float, ...], tuple[float, ...], Noise]
@@ -251,6 +266,19 @@ def _in_units(term: Term, largest: float) -> Term:
     kept = weights > _FLOAT_DUST
     copies = np.broadcast_to(term.copies, weights.shape)
     return Term(weights[kept], term.noise, copies[kept])
+
+
+def _is_wide_gaussian(term: Term) -> bool:
+    return not term.noise.is_laplace and term.noise.scale >= _NARROW_GAUSSIAN
+
+
+def _coarse_step(terms: list[Term]) -> float:
+    """Return the number of which all weights, and so the error, are whole multiples, or 0."""
+    weights = np.unique(np.concatenate([np.round(term.weights, 12) for term in terms]))
+    for pieces in range(1, _COARSE_PIECES + 1):
+        if np.all(np.abs(weights * pieces - np.rint(weights * pieces)) < _DUST * pieces):
+            return 1 / pieces
+    return 0.0
 
 
 def _grouped(term: Term) -> _Group:

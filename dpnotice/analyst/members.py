@@ -285,18 +285,18 @@ class ClassEstimate:
             EstimateError: as :meth:`count`; or smoothed cells of several retailers.
         """
         level = check_level(level)
-        asked = ordered(self.axes, names)
         if not names or (smoothed and len(self.retailers) > 1):
             raise EstimateError(
-                "a map has one axis or more, and smoothed cells are of one retailer's buyers; "
-                "name an axis, or estimate the class of one release"
+                "a map has one axis or more, and smoothed cells are of one retailer's known "
+                "buyers; name an axis, or estimate the class of one release"
             )
-        estimate, lower, upper = cells_of(self.retailers, names, self._beyond_for(names), level)
+        beyond = Beyond() if smoothed else self._beyond_for(names)
+        estimate, lower, upper = cells_of(self.retailers, names, beyond, level)
         if smoothed:
-            sd = self.retailers[0].design.cell_error(asked).sd
-            estimate, lower, upper = smooth(estimate, sd, level)
+            error = self.retailers[0].design.cell_error(ordered(self.axes, names))
+            estimate, lower, upper = smooth(estimate, error.sd, level)
         return CellMap(
-            title=f"number of {self._population_of(names)}",
+            title=f"number of {KNOWN_BUYERS if smoothed else self._population_of(names)}",
             levels={name: self.axes[name].levels for name in names},
             estimate=estimate,
             lower=lower,
@@ -306,7 +306,7 @@ class ClassEstimate:
         )
 
     def explain(self, **where: object) -> "pd.DataFrame":
-        """Return where the error of a count comes from: what each released table adds to it.
+        """Return where the error of a count of known buyers comes from, by released table.
 
         Args:
             **where: axis = a level or a list of levels; without it, of the size.

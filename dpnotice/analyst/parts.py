@@ -5,7 +5,9 @@ and 0 for the others, per axis; the part in words.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from types import NoneType
+from typing import Any
 
 import numpy as np
 
@@ -88,8 +90,12 @@ def part_and_whole(
 
 def in_words(where: Mapping[str, object], within: Mapping[str, object] | None = None) -> str:
     """Return a part that was checked, in words; empty for everybody."""
-    part = ", ".join(
-        f"{axis} {level if isinstance(level, str) else ' or '.join(map(str, level))}"  # type: ignore[call-overload]  # levels were checked
-        for axis, level in where.items()
-    )
+    part = ", ".join(f"{axis} {_either(levels)}" for axis, levels in where.items())
     return f"{part} within {in_words(within)}" if within else part
+
+
+def _either(levels: Any) -> str:
+    """Return levels in words; those of a set, which has no order, in the alphabet's."""
+    if isinstance(levels, str):
+        return levels
+    return " or ".join(sorted(levels) if isinstance(levels, AbstractSet) else levels)

@@ -216,12 +216,12 @@ def test_few_unequal_laplace_weights_cover_at_least_the_level_and_little_more(
 
 @LEVELS
 @FEW
-def test_few_unequal_gaussian_weights_cover_the_level_within_half_a_point(
+def test_few_unequal_gaussian_weights_cover_the_level_and_hardly_more_than_a_step(
     level: float, weights: list[int]
 ) -> None:
     each = noise(GAUSSIAN, 9.0)
     half = linear(([w / 8 for w in weights], each)).half_width(level)
-    assert exact_coverage(weights, each, 8 * half) == pytest.approx(level, abs=0.005)
+    assert level - 0.0005 <= exact_coverage(weights, each, 8 * half) <= level + 0.008
 
 
 @pytest.mark.parametrize("scale", [0.3, 0.5, 1.0, 2.0])

@@ -93,6 +93,7 @@ NOISE: Final = {
         (
             ("smooth = self.sd >= _LATTICE_SD * largest", "smooth = True"),
             ("_NEARLY_NORMAL: Final = 0.3", "_NEARLY_NORMAL: Final = 1e9"),
+            ("if not step:", "if True:"),
         ),
         _SMALL,
     ),
@@ -194,15 +195,22 @@ SHARES: Final = {
     ),
     "an unbounded set shown as a point": one(
         "analyst.intervals",
-        "return 0.0, 1.0, False",
-        "return (part[0] / (bottom or 1.0),) * 2 + (True,)",
+        "half_width(level):\n        return _NO_ENDS",
+        "half_width(level):\n        return 0.5, 0.5, True",
         _UNBOUNDED,
     ),
     "an unbounded set not flagged": one(
-        *("analyst.intervals", "return 0.0, 1.0, False", "return 0.0, 1.0, True", _UNBOUNDED)
+        "analyst.intervals",
+        "half_width(level):\n        return _NO_ENDS",
+        "half_width(level):\n        return 0.0, 1.0, True",
+        _UNBOUNDED,
     ),
-    "a denominator above 0 taken as separated from it": one(
-        *("analyst.intervals", "if bottom <= noise_bottom.half_width(level):", "if bottom <= 0:"),
+    "a denominator above 0 taken as separated from it": (
+        "analyst.intervals",
+        (
+            ("if bottom <= noise_bottom.half_width(level):", "if bottom <= 0:"),
+            ("    if a <= 0:\n        return None\n", "    a = abs(a) or 1.0\n"),
+        ),
         _UNBOUNDED,
     ),
     "`unknown` dropped from a denominator": one(

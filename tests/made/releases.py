@@ -1,5 +1,6 @@
 """Inquiries and releases made for tests."""
 
+import math
 from collections.abc import Mapping
 from datetime import date
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dpnotice.inquiry import Inquiry
-from dpnotice.privacy import Noise
+from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.release import NoisyTable, Release
 
 Names = tuple[str, ...]
@@ -57,6 +58,20 @@ def laplace(rng: np.random.Generator, scale: float, size: Any) -> Any:
     return rng.geometric(p, size) - rng.geometric(p, size)
 
 
+def gaussian(rng: np.random.Generator, scale: float, size: Any) -> Any:
+    """Discrete Gaussian noise: its distribution function inverted, as far as a float can tell."""
+    far = math.ceil(9 * scale) + 1
+    z = np.arange(-far, far + 1)
+    reached = np.cumsum(np.exp(-(z**2) / (2 * scale**2)))
+    return np.searchsorted(reached, reached[-1] * rng.random(size), side="right") - far
+
+
+def drawn(rng: np.random.Generator, noise: Noise, size: Any) -> Any:
+    """Noise of a published law, simulated with numpy."""
+    draw = laplace if noise.law == NoiseLaw.DISCRETE_LAPLACE else gaussian
+    return draw(rng, noise.scale, size)
+
+
 def release(
     asked: Inquiry,
     counts: Mapping[Names, Any],
@@ -91,9 +106,10 @@ def noisy_release(
     scale: float = 0.1,
     rng: np.random.Generator | None = None,
 ) -> Release:
-    """The tables of these counts over every axis, with discrete Laplace noise drawn."""
+    """The tables of these counts over every axis, with noise of the inquiry's law drawn."""
     rng = np.random.default_rng(len(retailer)) if rng is None else rng
+    noise = Noise(law=asked.noise_law, scale=scale)
     counts = {
-        of: marginal(asked, full, of) + laplace(rng, scale, asked.shape(of)) for of in asked.tables
+        of: marginal(asked, full, of) + drawn(rng, noise, asked.shape(of)) for of in asked.tables
     }
     return release(asked, counts, scale, retailer=retailer)
