@@ -13,7 +13,7 @@ import tomli_w
 from typer.testing import CliRunner
 
 import dpnotice
-from dpnotice import cli
+from dpnotice import advise, cli
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 from dpnotice.retailer.ledger import Ledger
@@ -109,7 +109,7 @@ def test_the_version_is_printed() -> None:
     assert run("--version") == f"{dpnotice.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["demo", "answer", "ledger", "key", "show"])
+@pytest.mark.parametrize("command", ["demo", "answer", "ledger", "advise", "key", "show"])
 def test_every_command_explains_itself(command: str) -> None:
     assert "Usage" in run(command, "--help")
 
@@ -545,3 +545,40 @@ def test_a_dry_run_tells_of_the_quieter_law(ready: Path) -> None:
     sales = CONFIG["purchases"] | {"axes": dict.fromkeys(names, "st")}
     shown = run("answer", configure(ready, purchases=sales), "--dry-run")
     assert "Gaussian noise under rho 0.02435" in shown
+
+
+# --- advice on tables ----------------------------------------------------------------------
+def test_advice_names_what_could_not_be_given_and_proposes_tables(job: Path) -> None:
+    content = Inquiry.load(job / "matter.toml").to_dict()
+    content |= {"products": ["p"], "tables": [{"of": []}], "quoted": [["state"]]}
+    Inquiry.from_dict(content).save(job / "matter.toml")
+    shown = in_a_fresh_process("advise", job / "matter.toml").stdout
+    assert "state is to be quoted, but no table holds these axes together" in shown
+    assert "Proposed tables: state." in shown
+
+
+def test_advice_shows_the_noise_of_every_quoted_marginal(job: Path) -> None:
+    advice = advise(Inquiry.load(job / "matter.toml"))
+    shown = run("advise", job / "matter.toml")
+    assert advice.to_frame().to_string(index=False) in shown
+    assert all(finding in shown.splitlines() for finding in advice.findings)
+
+
+def test_advice_on_good_tables_says_that_nothing_speaks_against_them(job: Path) -> None:
+    content = Inquiry.load(job / "matter.toml").to_dict()
+    content |= {"products": ["p"], "tables": [{"of": ["state"]}]}
+    Inquiry.from_dict(content).save(job / "matter.toml")
+    shown = run("advise", job / "matter.toml")
+    assert shown.startswith("Nothing speaks against this list of tables.\n")
+
+
+def test_advice_writes_no_file(job: Path) -> None:
+    before = contents(job)
+    run("advise", job / "matter.toml")
+    assert contents(job) == before
+
+
+def test_advice_on_a_missing_inquiry_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "'absent.toml'" in refused(monkeypatch, capsys, "advise", tmp_path / "absent.toml")

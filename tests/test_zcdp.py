@@ -14,7 +14,17 @@ from scipy.optimize import minimize_scalar
 from dpnotice import zcdp as module
 from dpnotice.errors import InquiryError
 from dpnotice.privacy import Noise, NoiseLaw, PrivacyLoss
-from dpnotice.zcdp import DELTA, declared, epsilon_of_rho, quieter, rho_within, total_variance
+from dpnotice.retailer.mechanism import calibrate
+from dpnotice.zcdp import (
+    DELTA,
+    declared,
+    epsilon_of_rho,
+    quieter,
+    rho_within,
+    stated_noise,
+    total_variance,
+)
+from made.releases import wen
 
 LAPLACE, GAUSSIAN = NoiseLaw.DISCRETE_LAPLACE, NoiseLaw.DISCRETE_GAUSSIAN
 ONE = Decimal(1)
@@ -314,3 +324,48 @@ def test_what_is_no_decimal_text_above_zero_is_refused_by_name(field: str, bad: 
 def test_a_delta_that_is_no_fraction_is_refused_rather_than_passed_over(delta: str) -> None:
     with pytest.raises(InquiryError, match="delta must be a fraction"):
         declared({"epsilon": "1", "delta": delta}, None, [Decimal(1)])
+
+
+# --- the noise of tables that nobody has answered yet ----------------------------------------
+@pytest.mark.parametrize(
+    "privacy", [{"epsilon": "1"}, {"epsilon": "7"}, {"epsilon": "0.003"}, {"rho": "0.1"}]
+)
+@settings(max_examples=10)
+@given(weights=st.lists(st.integers(1, 999), min_size=1, max_size=4))
+def test_the_stated_noise_is_what_the_retailer_takes(
+    privacy: dict[str, str], weights: list[int]
+) -> None:
+    names = [[], ["state"], ["contact"], ["state", "contact"]]
+    specs = [{"of": of, "weight": str(w)} for of, w in zip(names, weights, strict=False)]
+    asked = wen(tables=specs, privacy=privacy)
+    stated = stated_noise(asked.loss, [table.weight for table in asked.specs])
+    taken = calibrate(asked).values()
+    assert [noise.law for noise in stated] == [noise.law for noise in taken]
+    assert [noise.scale for noise in stated] == pytest.approx(
+        [noise.scale for noise in taken], rel=1e-12
+    )
+
+
+def test_seven_equal_tables_at_epsilon_one_carry_a_noise_of_9_9() -> None:
+    noises = stated_noise(PrivacyLoss(epsilon=ONE), [ONE] * 7)
+    assert [noise.sd for noise in noises] == pytest.approx([9.89] * 7, abs=0.01)
+
+
+def test_the_stated_gaussian_noise_is_that_of_neighbours_by_one_buyer() -> None:
+    (noise,) = stated_noise(PrivacyLoss(rho=Decimal("0.125")), [ONE])
+    assert noise == Noise(law=GAUSSIAN, scale=2.0)
+
+
+def test_a_weight_takes_its_share_of_the_loss() -> None:
+    pure = stated_noise(PrivacyLoss(epsilon=ONE), [ONE, Decimal(3)])
+    assert [noise.scale for noise in pure] == pytest.approx([4, 4 / 3])
+    wide = stated_noise(PrivacyLoss(rho=ONE), [ONE, Decimal(3)])
+    assert [noise.scale for noise in wide] == pytest.approx([math.sqrt(2), math.sqrt(2 / 3)])
+
+
+@pytest.mark.parametrize(
+    "loss", [PrivacyLoss(epsilon=Decimal(101)), PrivacyLoss(rho=Decimal(5001))]
+)
+def test_a_loss_that_leaves_no_noise_is_refused(loss: PrivacyLoss) -> None:
+    with pytest.raises(InquiryError, match="a noise scale must be finite"):
+        stated_noise(loss, [ONE])

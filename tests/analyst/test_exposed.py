@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from dpnotice import estimate_class
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.exposed import Exposed, grid, lay
+from dpnotice.analyst.exposed import Exposed, chances, grid, lay
 from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
+from dpnotice.analyst.rates import beta
 from dpnotice.errors import PlanError
 from made.notices import direct
 from made.releases import noisy_release, wen
@@ -206,3 +207,51 @@ def test_a_plan_that_does_not_fit_the_class_has_no_grid() -> None:
     plan = NoticePlan("p", mailed(0.9, retailers=("ulta",)))
     with pytest.raises(PlanError, match="no release of 'ulta'"):
         grid(plan, ONE, 5, 0)
+
+
+# --- chances before anything is known of buyers --------------------------------------------
+def mixed(*retailers: str) -> NoticePlan:
+    """Direct notice by law, publication in one state, and two vehicles that depend."""
+    notices = [direct(name, delivered=beta(mean=0.9, sd=0.03), seen=0.8) for name in retailers]
+    vehicles = [Print("Local", reach_1=0.3, target={"state": "CA"}), Print("All", reach_1=0.2)]
+    return NoticePlan("mixed", [*notices, *vehicles])
+
+
+def test_chances_come_by_retailer_draw_and_cell() -> None:
+    plan = mixed("sephora")
+    assert chances(plan, ["sephora", "ulta"], grid(plan, ONE, 7, 0)).shape == (2, 7, 3, 5)
+
+
+def test_chances_are_those_that_are_laid_over_a_class() -> None:
+    plan = mixed("sephora", "ulta")
+    sampling = grid(plan, TWO, 5, 0)
+    exposed = lay(plan, TWO, sampling)
+    laid_over = 1 - exposed.direct * exposed.media
+    found = chances(plan, ["sephora", "ulta"], sampling)
+    assert found.reshape(laid_over.shape) == pytest.approx(laid_over, abs=1e-15)
+
+
+def test_a_retailer_that_the_plan_does_not_name_is_reached_by_its_media_alone() -> None:
+    plan = mixed("sephora")
+    sampling = grid(plan, ONE, 5, 0)
+    media_only = chances(NoticePlan("media", plan.media), ["ulta"], sampling)
+    assert chances(plan, ["sephora", "ulta"], sampling)[1] == pytest.approx(media_only[0])
+
+
+def test_publication_and_direct_notice_are_independent_in_every_cell() -> None:
+    plan = NoticePlan("p", [*mailed(0.9), Print("All", reach_1=0.2)])
+    found = chances(plan, ["sephora"], grid(plan, ONE, 1, 0))
+    assert found[0, 0] == pytest.approx([0.92, 0.92, 0.2, 0.2, 0.2])
+
+
+def test_a_plan_that_varies_by_no_axis_has_one_chance_per_draw() -> None:
+    plan = media(0.3)
+    assert chances(plan, ["sephora"], grid(plan, ONE, 4, 0)) == pytest.approx(np.full((1, 4), 0.3))
+
+
+def test_the_same_seed_gives_the_same_chances_and_another_seed_others() -> None:
+    plan = mixed("sephora")
+    one, again, other = (
+        chances(plan, ["sephora"], grid(plan, ONE, 5, seed)).tolist() for seed in (1, 1, 2)
+    )
+    assert one == again != other

@@ -114,6 +114,42 @@ def test_a_target_level_that_the_axis_lacks_is_refused(levels: object) -> None:
     assert "Local: target state must name levels of that axis: CA, NY, unknown" in message
 
 
+# --- whether it fits an inquiry that nobody has answered -----------------------------------
+def test_a_plan_fits_an_inquiry_by_its_axes_whoever_the_retailers_are() -> None:
+    local = Print("Local", reach_1=0.3, target={"state": ["CA", "unknown"]})
+    NoticePlan("p", [direct("nobody"), PAPER, local]).check_axes(wen().axes)
+
+
+def test_a_plan_of_publications_needs_no_axis() -> None:
+    NoticePlan("p", [PAPER, RADIO]).check_axes(wen(axes={"age": ["old"]}, tables=[{"of": []}]).axes)
+
+
+def test_an_axis_that_an_inquiry_lacks_is_refused_with_those_it_has() -> None:
+    plan = NoticePlan("p", [Print("Local", reach_1=0.3, target={"age": ["young"]})])
+    message = refusal(lambda: plan.check_axes(wen().axes))
+    assert message == "p: 'age' is no axis of the inquiry; they are state, contact"
+
+
+def test_a_direct_notice_needs_the_axis_of_contacts() -> None:
+    asked = wen(axes={"state": ["CA"]}, tables=[{"of": ["state"]}])
+    message = refusal(lambda: NoticePlan("p", [direct()]).check_axes(asked.axes))
+    assert "'contact' is no axis of the inquiry; they are state" in message
+
+
+def test_a_direct_notice_needs_a_level_that_names_its_channel() -> None:
+    asked = wen(axes={"contact": ["post", "none"]}, tables=[{"of": ["contact"]}])
+    message = refusal(lambda: NoticePlan("p", [direct()]).check_axes(asked.axes))
+    assert "no contact level names email" in message
+    assert "post, none, unknown" in message
+
+
+@pytest.mark.parametrize("levels", [["TX"], "TX", ["CA", "TX"]])
+def test_a_target_level_that_an_inquiry_lacks_is_refused(levels: object) -> None:
+    plan = NoticePlan("p", [Print("Local", reach_1=0.3, target={"state": levels})])
+    message = refusal(lambda: plan.check_axes(wen().axes))
+    assert "Local: target state must name levels of that axis: CA, NY, unknown" in message
+
+
 # --- records -------------------------------------------------------------------------------
 def test_a_list_discloses_every_buyers_record() -> None:
     plan = NoticePlan("names", [direct(cooperation="hands_over_list")])

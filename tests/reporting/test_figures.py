@@ -213,3 +213,78 @@ def test_a_title_stands_above_the_picture() -> None:
 
 def test_the_module_is_loaded_without_pyplot_at_import() -> None:
     assert not hasattr(sys.modules["dpnotice.reporting.figures"], "plt")
+
+
+# --- the axis on the right, and the logarithmic one ----------------------------------------
+def two_sided(**changes: object) -> dict[str, Any]:
+    series = [
+        {"label": "half-width", "x": [0.1, 1, 10], "y": [0.3, 0.03, 0.003]},
+        {"label": "odds (right)", "x": [0.1, 1, 10], "y": [0.5, 0.8, 1.0], "right": True},
+    ]
+    return curve(series=series, **changes)
+
+
+def drawn(data: dict[str, Any]) -> tuple[Any, list[Any]]:
+    """The axes drawn into, and all the axes of the figure."""
+    made = Figure()
+    ax = figures.draw(data, made.add_subplot())
+    return ax, made.axes
+
+
+def test_a_series_on_the_right_has_an_axis_of_its_own() -> None:
+    ax, (left, right) = drawn(two_sided())
+    assert ax is left
+    assert [line.get_label() for line in left.lines] == ["half-width"]
+    assert [line.get_label() for line in right.lines] == ["odds (right)"]
+
+
+def test_without_a_series_on_the_right_there_is_one_axis() -> None:
+    assert len(drawn(curve())[1]) == 1
+
+
+def test_the_right_axis_has_a_scale_of_its_own() -> None:
+    _, (left, right) = drawn(two_sided())
+    assert left.get_ylim()[1] < 0.5
+    assert right.get_ylim()[1] >= 1
+    assert left.get_ylim()[0] == right.get_ylim()[0] == 0
+
+
+def test_one_legend_names_the_lines_of_both_sides() -> None:
+    _, (left, right) = drawn(two_sided())
+    assert [text.get_text() for text in left.get_legend().get_texts()] == [
+        "half-width",
+        "odds (right)",
+    ]
+    assert right.get_legend() is None
+
+
+def test_the_lines_of_both_sides_can_be_told_apart() -> None:
+    _, (left, right) = drawn(two_sided())
+    one, other = left.lines[0], right.lines[0]
+    assert one.get_color() != other.get_color()
+    assert one.get_linestyle() != other.get_linestyle()
+
+
+def test_fractions_on_the_right_are_percentages_too() -> None:
+    text = svg_of(two_sided(), "odds")
+    assert ">100%<" in text
+    assert ">30%<" in text
+
+
+def test_a_logarithmic_axis_is_drawn_where_it_is_asked() -> None:
+    ax, (_, right) = drawn(two_sided(x_scale="log"))
+    assert (ax.get_xscale(), right.get_xscale()) == ("log", "log")
+
+
+def test_an_axis_is_linear_unless_asked_otherwise() -> None:
+    assert drawn(curve())[0].get_xscale() == "linear"
+
+
+def test_a_curve_without_any_point_is_drawn() -> None:
+    empty = [{"label": "half-width", "x": [], "y": []}]
+    assert len(drawn(curve(series=empty, x_scale="log"))[0].lines) == 1
+
+
+def test_a_two_sided_picture_has_the_same_bytes_twice() -> None:
+    data = two_sided(x_scale="log")
+    assert svg_of(data, "picture") == svg_of(data, "picture")

@@ -134,6 +134,7 @@ SETTINGS = [
     Setting(truth="30 buyers", law=LAPLACE, scales="wide, equal", retailers=20),
     Setting(truth="skewed", law=LAPLACE, scales="small, lone", retailers=20),
     Setting(truth="all zero", law=GAUSSIAN, scales="wide, unequal", retailers=20),
+    Setting(truth="skewed", law=LAPLACE, scales="one table of all"),
 ]
 
 
