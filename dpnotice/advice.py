@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
-from dpnotice.analyst.design import Names, planned
+from dpnotice.analyst.design import Design, Names, planned
 from dpnotice.errors import InquiryError
-from dpnotice.inquiry import Inquiry
+from dpnotice.inquiry import MAX_RELEASED_CELLS, Inquiry
 from dpnotice.reporting import figures, foresight, tables
 from dpnotice.result import Estimate, summary_frame
 from dpnotice.segments import Table
@@ -28,6 +28,7 @@ WORTH_LISTING: Final = 1.5
 LEAST_GAIN: Final = 0.01
 """A further table joins the proposal if the quoted marginals' s.d. falls by this share."""
 _CLOSE: Final = 1e-9
+_NO_NOISE: Final = 1e-100
 
 
 def advise(inquiry: Inquiry) -> "TableAdvice":
@@ -48,7 +49,7 @@ def advise(inquiry: Inquiry) -> "TableAdvice":
     """
     if not isinstance(inquiry, Inquiry):
         raise InquiryError(f"advise takes an Inquiry, got {type(inquiry).__name__}")
-    quoted = inquiry.quoted or inquiry.tables
+    quoted = tuple(dict.fromkeys(inquiry.quoted)) or inquiry.tables
     return TableAdvice(
         inquiry=inquiry,
         quoted=quoted,
@@ -69,7 +70,8 @@ class TableAdvice:
         missing: those that the tables do not determine.
         unlisted: those that would be sharper by 1.5 times with a table of their own.
         costly: tables without which the quoted marginals would be no less sharp.
-        proposal: the inquiry with the proposed tables; the same one if they are listed already.
+        proposal: the inquiry with the proposed tables, and what is quoted written into it; the same
+            one if they are listed already.
     """
 
     inquiry: Inquiry
@@ -107,7 +109,8 @@ class TableAdvice:
 
     def to_frame(self) -> "pd.DataFrame":
         """Return, per quoted marginal, the noise s.d. of a cell as drafted and as proposed."""
-        return tables.frame(self._rows(), ("marginal", "cells", "sd", "sd_proposed"))
+        rows = [{k: math.nan if v is None else v for k, v in row.items()} for row in self._rows()]
+        return tables.frame(rows, ("marginal", "cells", "sd", "sd_proposed"))
 
     def plot_data(self) -> dict[str, Any]:
         """Return the half-widths as plain JSON types."""
@@ -160,16 +163,15 @@ class TableAdvice:
             {
                 "marginal": _text(names),
                 "cells": self.inquiry.cells(names),
-                "sd": _sd(self.inquiry, names),
-                "sd_proposed": _sd(self.proposal, names),
+                "sd": _sd(planned(self.inquiry), names),
+                "sd_proposed": _sd(planned(self.proposal), names),
             }
             for names in self.quoted
         ]
 
 
-def _sd(inquiry: Inquiry, names: Names) -> float | None:
+def _sd(design: Design, names: Names) -> float | None:
     """S.d. of the noise of a cell; None where the tables do not determine it."""
-    design = planned(inquiry)
     return design.cell_error(names).sd if design.determines(names) else None
 
 
@@ -177,17 +179,16 @@ def _half_width(inquiry: Inquiry, names: Names) -> float:
     return planned(inquiry).cell_error(names).half_width(LEVEL)
 
 
-def _cost(inquiry: Inquiry, quoted: Iterable[Names]) -> float:
+def _cost(design: Design, quoted: Iterable[Names]) -> float:
     """Mean logarithm of the s.d. over the quoted marginals; inf where one is not determined."""
-    found = [_sd(inquiry, names) for names in quoted]
-    if any(sd is None for sd in found):
-        return math.inf
-    return sum(math.log(sd) for sd in found if sd) / len(found)
+    found = [_sd(design, names) for names in quoted]
+    known = [math.log(max(sd, _NO_NOISE)) for sd in found if sd is not None]
+    return sum(known) / len(known) if len(known) == len(found) else math.inf
 
 
 def _unlisted(inquiry: Inquiry, quoted: Iterable[Names]) -> Iterable[Names]:
     for names in quoted:
-        sd = _sd(inquiry, names)
+        sd = _sd(planned(inquiry), names)
         if sd is not None and names not in inquiry.tables:
             listed = _sd(_listing(inquiry, [*inquiry.tables, names]), names)
             if listed is not None and sd > WORTH_LISTING * listed:
@@ -195,7 +196,7 @@ def _unlisted(inquiry: Inquiry, quoted: Iterable[Names]) -> Iterable[Names]:
 
 
 def _costly(inquiry: Inquiry, quoted: Sequence[Names]) -> Iterable[Names]:
-    before = _cost(inquiry, quoted)
+    before = _cost(planned(inquiry), quoted)
     if len(inquiry.tables) > 1 and before < math.inf:
         for table in inquiry.tables:
             rest = _listing(inquiry, [names for names in inquiry.tables if names != table])
@@ -207,29 +208,37 @@ def _proposed(inquiry: Inquiry, quoted: Sequence[Names]) -> Inquiry:
     """Choose tables greedily, from the quoted marginals that no other holds.
 
     Candidates are the total, the quoted marginals and what pairs of them share; one joins if it
-    lowers the cost by a hundredth of the s.d. The draft stays where it is as good.
+    lowers the cost by a hundredth of the s.d. The draft stays where it is as good, or where the
+    better list would have more cells than may be released.
     """
     sets = [set(names) for names in quoted]
     chosen = [names for names in quoted if not any(set(names) < other for other in sets)]
     shared = [tuple(a for a in one if a in two) for one, two in combinations(quoted, 2)]
     candidates = [names for names in dict.fromkeys([(), *quoted, *shared]) if names not in chosen]
-    best = _listing(inquiry, chosen)
-    cost = _cost(best, quoted)
+    cost = _cost(_listing(inquiry, chosen), quoted)
     while candidates:
-        tried = [(_cost(_listing(inquiry, [*best.tables, c]), quoted), c) for c in candidates]
+        tried = [(_cost(_listing(inquiry, [*chosen, c]), quoted), c) for c in candidates]
         lowest, found = min(tried)
         if lowest > cost + math.log1p(-LEAST_GAIN):
             break
-        best, cost = _listing(inquiry, [*best.tables, found]), lowest
+        chosen, cost = [*chosen, found], lowest
         candidates.remove(found)
-    good_enough = _cost(inquiry, quoted) <= cost - math.log1p(-LEAST_GAIN)
-    return inquiry if good_enough else best
+    cells = sum(inquiry.cells(names) for names in chosen)
+    good_enough = _cost(planned(inquiry), quoted) <= cost - math.log1p(-LEAST_GAIN)
+    if good_enough or cells > MAX_RELEASED_CELLS:
+        return inquiry
+    return replace(inquiry, specs=_specs(inquiry, chosen), quoted=tuple(quoted))
 
 
-def _listing(inquiry: Inquiry, names: Iterable[Names]) -> Inquiry:
-    """Return an inquiry with these tables; those it had keep their weights."""
+def _listing(inquiry: Inquiry, names: Iterable[Names]) -> Design:
+    """Return the design with these tables, the loss shared anew."""
+    return planned(inquiry, specs=_specs(inquiry, names))
+
+
+def _specs(inquiry: Inquiry, names: Iterable[Names]) -> tuple[Table, ...]:
+    """Return tables; those that the inquiry had keep their weights."""
     had = {table.of: table for table in inquiry.specs}
-    return replace(inquiry, specs=tuple(had.get(of, Table(of=of)) for of in names))
+    return tuple(had.get(of, Table(of=of)) for of in names)
 
 
 def _text(names: Names) -> str:

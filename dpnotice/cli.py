@@ -4,6 +4,7 @@ In: file names. Out: results on standard output, progress and refusals on standa
 """
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from dpnotice.errors import DpnoticeError, LedgerError
+from dpnotice.errors import DpnoticeError, InquiryWarning, LedgerError
 from dpnotice.version import __version__
 
 if TYPE_CHECKING:
@@ -175,6 +176,7 @@ def show(
 
 def main() -> None:
     """Run the commands; a refusal is one line on standard error and exit status 1."""
+    warnings.simplefilter("ignore", InquiryWarning)  # `advise` says it in a sentence
     try:
         app()
     except DpnoticeError as refusal:

@@ -8,7 +8,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
+from numbers import Real
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 POINT: Final = 0.01
 """The half-width for which the smallest class is given: one percentage point."""
 MOST_BUYERS: Final = 2**53
+_FLOAT_DUST: Final = 1e-24
+"""Share of the sums' variance below which that of their ratio is 0."""
 _STEPS: Final = 25
 _AROUND: Final = 16.0
 """A frontier goes from the inquiry's loss over this to the loss times this."""
@@ -81,10 +84,15 @@ class Forecast:
             A fraction; inf where the buyers cannot be told from none.
         """
         top, bottom = self.errors
+        check_share(ratio, "a ratio")
+        if not is_number(buyers) or not 0 <= buyers <= MOST_BUYERS:
+            raise EstimateError(f"buyers must be a number from 0, got {buyers!r}")
         if bottom.half_width(self.level) >= buyers:
             return math.inf
         mixed = top.minus(bottom.times(ratio))
-        c = mixed.half_width(self.level) / mixed.sd if mixed.sd else 0.0
+        if mixed.variance <= _FLOAT_DUST * (top.variance + ratio**2 * bottom.variance):
+            return 0.0
+        c = mixed.half_width(self.level) / mixed.sd
         g = c**2 * bottom.variance / buyers**2
         if g >= 1:
             return math.inf
@@ -98,10 +106,14 @@ class Forecast:
         Args:
             half_width: a fraction in (0, 1).
             ratio: the answer; the expected one if None.
+
+        Raises:
+            EstimateError: no fractions, or no class is large enough.
         """
-        if not 0 < half_width < 1:
-            raise EstimateError(f"half_width is a fraction in (0, 1), got {half_width!r}; percent?")
+        check_half_width(half_width)
         wanted = self.expected if ratio is None else ratio
+        if self.half_width_of(MOST_BUYERS, wanted) > half_width:
+            raise EstimateError(f"no class is large enough for a half-width of {half_width:g}")
         low, high = 0, 1
         while high < MOST_BUYERS and self.half_width_of(high, wanted) > half_width:
             low, high = high, 2 * high
@@ -148,8 +160,7 @@ class Forecast:
         Args:
             target: a fraction in [0, 1].
         """
-        if isinstance(target, bool) or not 0 <= target <= 1:
-            raise EstimateError(f"a target is a fraction in [0, 1], got {target!r}; percent?")
+        check_share(target, "a target")
         ahead = (self.asked.drawn - target) / max(self.noise_sd, 1e-12)
         return float(np.mean(ndtr(ahead)))
 
@@ -172,9 +183,7 @@ class Forecast:
             EstimateError: a loss that is no number above 0, or the target no fraction.
         """
         rows = []
-        for loss in (
-            self._losses() if losses is None else (exact_decimal(loss, "a loss") for loss in losses)
-        ):
+        for loss in self._given(losses):
             found = self.at_loss(loss)
             lower, upper = found.interval()
             odds = math.nan if target is None else found.probability_at_least(target)
@@ -182,6 +191,7 @@ class Forecast:
                 {
                     "loss": loss,
                     "half_width": found.half_width,
+                    "estimate": found.expected,
                     "lower": lower,
                     "upper": upper,
                     "smallest_class": found.smallest_class(),
@@ -207,13 +217,14 @@ class Forecast:
         design = planned(self.inquiry)
         parts = np.array(top.minus(bottom.times(self.expected)).variances)
         parts = parts.reshape(-1, len(design.tables)).sum(axis=0)
+        shares = parts / (parts.sum() or 1.0)
         rows = [
             {
                 "table": " x ".join(names) or "total",
                 "noise_sd": noise.sd,
                 "share_of_variance": share,
             }
-            for (names, noise), share in zip(design.tables, parts / parts.sum(), strict=True)
+            for (names, noise), share in zip(design.tables, shares, strict=True)
         ]
         return tables.frame(rows, ("table", "noise_sd", "share_of_variance"))
 
@@ -249,7 +260,7 @@ class Forecast:
                 lower=float(min(smallest)),
                 upper=float(max(smallest)),
                 unit="buyers",
-                note="of the class, or of any segment of it; most: at the worst answer",
+                note="of the class; most: at the worst answer",
                 **facts,
             ),
         ]
@@ -291,7 +302,7 @@ class Forecast:
         return {
             "format": 1,
             "inquiry": self.inquiry.digest,
-            "loss": f"{loss.measure} {loss.value}",
+            "loss": f"{loss.measure} {loss.value:f}",
             "class_size": list(self.class_size),
             "quantity": self.asked.quantity,
             "segment": self.asked.segment,
@@ -319,8 +330,38 @@ class Forecast:
     def _least_and_most(self) -> tuple[float, float]:
         return self.half_width_of(self.class_size[1], self.expected), self.half_width
 
-    def _losses(self) -> list[Decimal]:
+    def _given(self, losses: Sequence[str] | None) -> list[Decimal]:
+        """Return the losses of a frontier, from their texts or around the inquiry's own."""
+        if losses is not None:
+            if isinstance(losses, str) or not losses:
+                raise EstimateError('losses are a list of decimal texts, such as ["0.5", "1"]')
+            return [exact_decimal(loss, "a loss") for loss in losses]
         loss, weights = self.inquiry.loss, [table.weight for table in self.inquiry.specs]
         middle, (low, high) = float(loss.value), possible_losses(loss, weights)
         ends = max(low, middle / _AROUND), min(high, middle * _AROUND)
         return [rounded_up(loss) for loss in np.geomspace(*ends, _STEPS)]
+
+
+def check_half_width(given: object) -> None:
+    """Refuse a half-width that is no fraction strictly between 0 and 1.
+
+    Raises:
+        EstimateError: with the value.
+    """
+    if not is_number(given) or not 0 < given < 1:
+        raise EstimateError(f"half_width is a fraction in (0, 1), got {given!r}; percent?")
+
+
+def check_share(given: object, field: str) -> None:
+    """Refuse what is no fraction from 0 to 1.
+
+    Raises:
+        EstimateError: naming the field and the value.
+    """
+    if not is_number(given) or not 0 <= given <= 1:
+        raise EstimateError(f"{field} is a fraction in [0, 1], got {given!r}; percent?")
+
+
+def is_number(given: object) -> TypeGuard[float]:
+    """Whether something is a real number, numpy's among them, and no truth value."""
+    return isinstance(given, Real) and not isinstance(given, bool)

@@ -7,6 +7,7 @@ law of the noise is public, and so is the least-squares estimate's use of it.
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Final, TypeAlias
 
@@ -17,11 +18,13 @@ from dpnotice.analyst.design import planned
 from dpnotice.analyst.intervals import check_level
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.errors import EstimateError
-from dpnotice.expected import MOST_BUYERS, Forecast
+from dpnotice.expected import MOST_BUYERS, Forecast, check_half_width, is_number
 from dpnotice.inquiry import Inquiry
 from dpnotice.losses import possible_losses, rounded_up
 
 LEVEL: Final = 0.95
+_NOTHING: Final = 1e-30
+"""A half-width as good as 0, which has no logarithm."""
 Size: TypeAlias = float | tuple[float, float]
 """Buyers over all retailers: a number, or the least and the most that there may be."""
 
@@ -60,6 +63,8 @@ def forecast(
             determine the answer.
         PlanError: the plan does not fit the inquiry.
     """
+    if not isinstance(inquiry, Inquiry):
+        raise EstimateError(f"forecast takes an Inquiry, got {type(inquiry).__name__}")
     level, size = check_level(level), _size(class_size)
     if type(retailers) is not int or retailers < 1:
         raise EstimateError(f"retailers must be a whole number from 1, got {retailers!r}")
@@ -102,17 +107,17 @@ def solve_epsilon(  # noqa: PLR0913 -- the arguments of a forecast and its answe
     Raises:
         EstimateError: no loss for which noise exists is enough, or as :func:`forecast`.
     """
-    if isinstance(half_width, bool) or not 0 < half_width < 1:
-        raise EstimateError(f"half_width is a fraction in (0, 1), got {half_width!r}; percent?")
+    check_half_width(half_width)
+    low, high = map(math.log, _possible(inquiry))
+    middle = {inquiry.loss.measure: rounded_up(math.exp((low + high) / 2))}
+    asked = replace(inquiry, loss=replace(inquiry.loss, **middle))
     first = forecast(
-        inquiry, class_size=class_size, query=query, plan=plan, retailers=retailers, level=level
+        asked, class_size=class_size, query=query, plan=plan, retailers=retailers, level=level
     )
-    weights = [table.weight for table in inquiry.specs]
-    low, high = map(math.log, possible_losses(inquiry.loss, weights))
 
     def excess(log_loss: float) -> float:
-        found = first.at_loss(Decimal(math.exp(log_loss)))
-        return math.log(found.half_width / half_width) if found.half_width < math.inf else 99.0
+        found = first.at_loss(Decimal(math.exp(log_loss))).half_width
+        return math.log(max(_NOTHING, min(1 / _NOTHING, found)) / half_width)
 
     if excess(high) > 0:
         raise EstimateError(
@@ -120,16 +125,33 @@ def solve_epsilon(  # noqa: PLR0913 -- the arguments of a forecast and its answe
             "ask for less"
         )
     solved = low if excess(low) <= 0 else float(brentq(excess, low, high, xtol=1e-6))
-    loss = rounded_up(math.exp(solved))
-    while first.at_loss(loss).half_width > half_width:
-        loss = rounded_up(float(loss) * (1 + 1e-4))
+    loss, more = rounded_up(math.exp(solved)), 1e-4
+    while first.at_loss(loss).half_width > half_width:  # beyond a step of the noise
+        loss, more = rounded_up(float(loss) * (1 + more)), 2 * more
     return loss
+
+
+def _possible(inquiry: Inquiry) -> tuple[float, float]:
+    """Return the ends of the losses for which all tables have noise.
+
+    Raises:
+        EstimateError: not an inquiry, or the tables' weights leave no such loss.
+    """
+    if not isinstance(inquiry, Inquiry):
+        raise EstimateError(f"solve_epsilon takes an Inquiry, got {type(inquiry).__name__}")
+    low, high = possible_losses(inquiry.loss, [table.weight for table in inquiry.specs])
+    if low >= high:
+        raise EstimateError(
+            "the weights of the tables differ so much that no loss gives all of them noise; "
+            "bring them nearer to each other"
+        )
+    return low, high
 
 
 def _size(given: object) -> tuple[float, float]:
     """Return the least and the most of a class size, or refuse it."""
     ends = given if isinstance(given, (tuple, list)) else (given, given)
-    numbers = all(isinstance(n, (int, float)) and not isinstance(n, bool) for n in ends)
+    numbers = all(map(is_number, ends))
     if not numbers or not ends or not 1 <= ends[0] <= ends[-1] <= MOST_BUYERS or ends[1:-1]:
         raise EstimateError(
             "class_size is a number of buyers from 1, or a pair (least, most), "

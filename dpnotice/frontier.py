@@ -16,7 +16,15 @@ if TYPE_CHECKING:
 
     from dpnotice.reporting import Axes
 
-COLUMNS: Final = ("loss", "half_width", "lower", "upper", "smallest_class", "probability_at_least")
+COLUMNS: Final = (
+    "loss",
+    "half_width",
+    "estimate",
+    "lower",
+    "upper",
+    "smallest_class",
+    "probability_at_least",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -30,8 +38,9 @@ class Frontier:
         level: confidence of the intervals.
         target: the reach that a court asks for, or None.
         rows: per loss the columns :data:`COLUMNS`: the loss; the half-width from the noise alone
-            (inf where there is no interval); the ends of the interval from noise and the plan's
-            figures together; the fewest buyers for one point; the chance of the target.
+            (inf where there is no interval); the expected answer; the ends of the interval from
+            noise and the plan's figures together; the fewest buyers for one point; the chance of
+            the target.
     """
 
     measure: str
@@ -52,7 +61,7 @@ class Frontier:
                 Estimate(
                     quantity=f"{self.quantity} at {self.measure} {row['loss']}",
                     segment=self.segment,
-                    estimate=(row["lower"] + row["upper"]) / 2,
+                    estimate=row["estimate"],
                     lower=row["lower"],
                     upper=row["upper"],
                     level=self.level,
@@ -102,7 +111,7 @@ class Frontier:
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain JSON types; None where there is no interval."""
         rows = [
-            {key: None if value == math.inf else value for key, value in row.items()}
+            {key: value if math.isfinite(value) else None for key, value in row.items()}
             for row in self.rows
         ]
         return {
@@ -112,7 +121,7 @@ class Frontier:
             "segment": self.segment,
             "level": self.level,
             "target": self.target,
-            "rows": [row | {"loss": str(row["loss"])} for row in rows],
+            "rows": [row | {"loss": f"{row['loss']:f}"} for row in rows],
         }
 
     def __repr__(self) -> str:

@@ -11,7 +11,9 @@ from dpnotice.privacy import MAX_SCALE, PrivacyLoss
 
 _LEAST_SCALE: Final = 0.05
 """Noise of this scale is 0 but once in 10^8 cells: no answer needs less."""
+_LEAST_LOSS: Final = 1e-6
 _MOST_LOSS: Final = 1e6
+"""Losses between these ends have a decimal text that Python writes without an exponent."""
 _DIGITS: Final = Context(prec=4, rounding=ROUND_UP)
 _NANO: Final = Decimal("0.000000001")
 
@@ -32,7 +34,7 @@ def possible_losses(loss: PrivacyLoss, weights: Sequence[Decimal]) -> tuple[floa
         ends = most_noise / MAX_SCALE, least_noise / _LEAST_SCALE
     else:  # scale = sqrt(1 / (2 share))
         ends = most_noise / (2 * MAX_SCALE**2), least_noise / (2 * _LEAST_SCALE**2)
-    return max(2 * ends[0], float(_NANO)), min(ends[1], _MOST_LOSS)
+    return max(2 * ends[0], _LEAST_LOSS), min(ends[1], _MOST_LOSS)
 
 
 def rounded_up(loss: float) -> Decimal:

@@ -189,12 +189,15 @@ def test_a_proposal_keeps_the_weights_of_the_draft(
 
 @settings(max_examples=20)
 @given(SIZES, TABLES, QUOTED, PRIVACY)
-def test_a_proposal_changes_the_tables_alone(
+def test_a_proposal_changes_the_tables_and_says_what_is_quoted(
     sizes: Any, tables: Any, quoted: Any, privacy: Any
 ) -> None:
     asked = drafted(sizes, tables, quoted, privacy)
-    before, after = asked.to_dict(), advise(asked).proposal.to_dict()
-    assert before | {"tables": after["tables"]} == after
+    advice = advise(asked)
+    before, after = asked.to_dict(), advice.proposal.to_dict()
+    assert before | {"tables": after["tables"], "quoted": after["quoted"]} == after
+    if after["tables"] != before["tables"]:
+        assert sorted(after["quoted"]) == sorted(map(list, advice.quoted))
 
 
 def test_a_good_list_is_proposed_as_it_is() -> None:
@@ -290,3 +293,16 @@ def test_advice_shows_sentence_and_table_in_a_notebook(asked: Inquiry) -> None:
     shown = advice._repr_html_()
     assert "<table>" in shown
     assert advice.statement().split(";")[0] in shown
+
+
+def test_a_marginal_quoted_twice_counts_once() -> None:
+    twice = inquiry([["state"]], [["state"], ["state"]])
+    assert advise(twice).quoted == (("state",),)
+
+
+def test_a_cross_too_large_to_release_leaves_the_draft() -> None:
+    axes = {name: [f"{name}{n}" for n in range(120)] for name in "abc"}
+    draft = wen(axes=axes, tables=[{"of": ["a"]}], quoted=[["a", "b", "c"], ["a"]])
+    advice = advise(draft)
+    assert advice.missing == (("a", "b", "c"),)
+    assert advice.proposal == draft

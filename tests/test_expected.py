@@ -336,3 +336,23 @@ def test_a_forecast_is_drawn_into_the_given_axes(found: Forecast) -> None:
     ax = Figure().add_subplot()
     assert found.plot(ax) is ax
     assert ax.get_xscale() == "log"
+
+
+@pytest.mark.parametrize("losses", [[], "12"])
+def test_losses_of_a_frontier_are_a_list_of_texts(losses: Any) -> None:
+    found = forecast(wen(), class_size=1_000, query={"contact": "post"})
+    with pytest.raises(EstimateError, match="losses are a list of decimal texts"):
+        found.frontier(losses)
+
+
+@pytest.mark.parametrize(("buyers", "ratio"), [("a", 0.5), (10, "a"), (-1, 0.5), (10, 1.5)])
+def test_a_half_width_is_of_a_number_of_buyers_and_a_fraction(buyers: Any, ratio: Any) -> None:
+    found = forecast(wen(), class_size=1_000, query={"contact": "post"})
+    with pytest.raises(EstimateError, match=r"buyers must be|a ratio is a fraction"):
+        found.half_width_of(buyers, ratio)
+
+
+def test_no_class_is_large_enough_for_next_to_no_width() -> None:
+    found = forecast(wen(), class_size=1_000, query={"contact": "post"})
+    with pytest.raises(EstimateError, match="no class is large enough"):
+        found.smallest_class(1e-300)

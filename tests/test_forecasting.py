@@ -392,3 +392,72 @@ def test_axes_of_one_level_and_one_table_are_enough() -> None:
     found = forecast(asked, class_size=100_000, query={"contact": "post"})
     sigma = math.sqrt(1 / (2 * 0.0001))
     assert found.half_width == pytest.approx(1.959964 * sigma * math.sqrt(0.5) / 1e5, rel=0.01)
+
+
+# --- what is refused in words, and what is as good as exact ------------------------------------
+EVERYWHERE = NoticePlan("everywhere", [Print("All", reach_1=0.13)])
+
+
+def test_a_plan_that_reaches_everybody_alike_needs_hardly_any_loss() -> None:
+    asked = inquiry(LAPLACE)
+    assert forecast(asked, class_size=1_000, plan=EVERYWHERE).half_width == 0
+    solved = solve_epsilon(asked, half_width=0.01, class_size=10**9, plan=EVERYWHERE)
+    assert solved <= Decimal("0.001")
+
+
+def test_the_shares_of_an_error_that_is_none_are_zero() -> None:
+    found = forecast(inquiry({"rho": "3000"}), class_size=1_000, query=HALF).explain()
+    assert found["share_of_variance"].sum() in (0, pytest.approx(1))
+
+
+@pytest.mark.parametrize("half_width", ["0.01", None, True, 0, 1, math.nan])
+def test_a_half_width_to_solve_for_is_a_fraction(half_width: Any) -> None:
+    with pytest.raises(EstimateError, match="half_width is a fraction"):
+        solve_epsilon(inquiry(LAPLACE), half_width=half_width, class_size=1_000, query=HALF)
+
+
+@pytest.mark.parametrize("call", [forecast, solve_epsilon])
+def test_a_path_is_no_inquiry(call: Any) -> None:
+    more = {"half_width": 0.01} if call is solve_epsilon else {}
+    with pytest.raises(EstimateError, match="takes an Inquiry, got str"):
+        call("wen.toml", class_size=1_000, query=HALF, **more)
+
+
+def test_a_number_of_numpy_is_a_class_size() -> None:
+    found = forecast(inquiry(LAPLACE), class_size=np.int64(1_000), query=HALF)
+    assert found.class_size == (1_000, 1_000)
+
+
+def test_the_loss_in_the_inquiry_does_not_matter_to_what_is_solved() -> None:
+    solved = [
+        solve_epsilon(inquiry({"epsilon": text}), half_width=0.01, class_size=5_000, query=HALF)
+        for text in ("0.000001", "1", "999")
+    ]
+    assert len(set(solved)) == 1
+
+
+def test_weights_too_far_apart_are_refused_in_words() -> None:
+    tables = [{"of": [], "weight": "0.000000001"}, {"of": ["contact"], "weight": "999999999"}]
+    asked = wen(axes=AXES, tables=tables)
+    with pytest.raises(EstimateError, match="the weights of the tables differ so much"):
+        solve_epsilon(asked, half_width=0.01, class_size=10**6, query=HALF)
+
+
+@pytest.mark.parametrize("class_size", [1e7, 1e9])
+def test_what_is_solved_can_be_written_into_an_inquiry_as_it_prints(class_size: float) -> None:
+    solved = solve_epsilon(inquiry(GAUSSIAN), half_width=0.01, class_size=class_size, query=HALF)
+    assert "E" not in str(solved)
+    inquiry({"rho": str(solved)})
+
+
+def test_a_plan_by_very_many_cells_is_forecast_with_fewer_draws() -> None:
+    axes = {"state": [f"s{n}" for n in range(200)], "age": [f"a{n}" for n in range(50)]}
+    rates = pd.DataFrame(
+        [(s, a, 0.3) for s in [*axes["state"], "unknown"] for a in [*axes["age"], "unknown"]],
+        columns=["state", "age", "rate"],
+    )
+    asked = wen(axes=axes, tables=[{"of": ["state", "age"]}])
+    plan = NoticePlan("by cell", [Print("A", reach_1=rates)])
+    found = forecast(asked, class_size=10**6, plan=plan)
+    assert found.expected == pytest.approx(0.3)
+    assert len(found.asked.drawn) < 1_000

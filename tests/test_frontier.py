@@ -22,6 +22,7 @@ UNSURE = NoticePlan("mailed", [direct(delivered=Uniform(low=0.7, high=1.0), seen
 def row(loss: str, half_width: float, **changes: Any) -> dict[str, Any]:
     ends = {"lower": max(0.0, 0.5 - half_width), "upper": min(1.0, 0.5 + half_width)}
     plain = {"loss": Decimal(loss), "half_width": half_width, "smallest_class": 1_000, **ends}
+    plain["estimate"] = 0.5
     return plain | {"probability_at_least": 0.4} | changes
 
 
@@ -150,3 +151,21 @@ def test_a_frontier_shows_sentence_and_table_in_a_notebook(found: Frontier) -> N
     assert "<table>" in shown
     assert found.statement() in shown
     assert found.statement() in repr(found)
+
+
+def test_a_frontier_without_a_target_is_plain_json_too() -> None:
+    found = forecast(wen(privacy={"epsilon": "0.1"}), class_size=4_000, plan=UNSURE).frontier()
+    rows = json.loads(json.dumps(found.to_dict(), allow_nan=False))["rows"]
+    assert {each["probability_at_least"] for each in rows} == {None}
+
+
+def test_a_half_width_is_shown_in_points_and_its_absence_in_words() -> None:
+    page = made()._repr_html_()
+    assert "no interval" in page
+    assert "20 points" in page
+
+
+def test_the_expected_answer_is_the_plans_also_where_there_is_no_interval() -> None:
+    found = computed({"epsilon": "0.05"}, size=60)
+    expected = UNSURE and forecast(wen(), class_size=60, plan=UNSURE).expected
+    assert list(found.summary()["estimate"]) == pytest.approx([expected] * len(found.rows))

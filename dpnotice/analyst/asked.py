@@ -4,6 +4,7 @@ In: the `where` of a share, or a plan. Out: the ratio of two weighted sums of ce
 it may come to, and the law of the errors of both sums under any design.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -26,6 +27,9 @@ Errors: TypeAlias = tuple[LinearNoise, LinearNoise]
 """Laws of the errors of numerator and denominator, terms aligned."""
 _HALF: Final = 0.5
 _DRAWS: Final = 4_000
+_FEWEST_DRAWS: Final = 200
+_DRAWN_CELLS: Final = 2**22
+"""Draws times cells of a plan: fewer draws where its figures vary by very many cells."""
 
 
 class Asked(Protocol):
@@ -176,7 +180,8 @@ def asked_reach(inquiry: Inquiry, plan: NoticePlan, retailers: int, seed: int = 
     named = dict.fromkeys(notice.retailer for notice in plan.direct)
     others = (f"retailer {number}" for number in range(len(named), retailers))
     axes = tuple(axis for name, axis in inquiry.axes.items() if name in plan.axes)
-    sampling = Sampling(axes=axes, draws=_DRAWS, seed=seed)
+    draws = _DRAWN_CELLS // math.prod(map(len, axes))
+    sampling = Sampling(axes=axes, draws=min(_DRAWS, max(_FEWEST_DRAWS, draws)), seed=seed)
     reached = chances(plan, [*named, *others], sampling)
     even = reduce(np.multiply.outer, map(_evenly, axes), np.ones(()))
     cells = tuple(range(2, reached.ndim))

@@ -18,7 +18,7 @@ from dpnotice.analyst.intervals import Floats, LinearNoise, Term
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise, PrivacyLoss
-from dpnotice.segments import Axis
+from dpnotice.segments import Axis, Table
 from dpnotice.zcdp import stated_noise
 
 Names: TypeAlias = tuple[str, ...]
@@ -235,22 +235,26 @@ class Design:
         return LinearNoise(tuple(terms))
 
 
-def planned(inquiry: Inquiry, loss: PrivacyLoss | None = None) -> Design:
+def planned(
+    inquiry: Inquiry, loss: PrivacyLoss | None = None, specs: Sequence[Table] | None = None
+) -> Design:
     """Return the tables of an inquiry with the noise that they will carry.
 
     Args:
-        inquiry: its tables and their weights.
+        inquiry: its axes, tables and loss.
         loss: another loss than the inquiry's own.
+        specs: other tables than the inquiry's own.
 
     Raises:
         InquiryError: no table can carry the noise of such a loss.
     """
-    weights = [table.weight for table in inquiry.specs]
+    listed = inquiry.specs if specs is None else specs
+    weights = [table.weight for table in listed]
     noises = stated_noise(inquiry.loss if loss is None else loss, weights)
     return Design(
         owner="the inquiry",
         axes=inquiry.axes,
-        tables=tuple(zip(inquiry.tables, noises, strict=True)),
+        tables=tuple((table.of, noise) for table, noise in zip(listed, noises, strict=True)),
     )
 
 

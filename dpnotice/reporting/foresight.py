@@ -3,26 +3,10 @@
 In: the plain dictionaries of those results. Out: text. Half-widths are rounded up.
 """
 
-import math
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
-from dpnotice.reporting.wording import level_text
-
-_DUST: Final = 1e-9
-
-
-def points(half_width: float) -> str:
-    """Return a half-width in percentage points, rounded up to two digits that count.
-
-    >>> points(0.01234)
-    '1.3 points'
-    """
-    if half_width <= 0:
-        return "0 points"
-    digits = max(0, 1 - math.floor(math.log10(100 * half_width)))
-    rounded = math.ceil(100 * half_width * 10**digits - _DUST) / 10**digits
-    return f"{rounded:,.{digits}f} point{'' if rounded == 1 else 's'}"
+from dpnotice.reporting.wording import level_text, points
 
 
 def forecast_sentence(facts: Mapping[str, Any]) -> str:
@@ -31,7 +15,8 @@ def forecast_sentence(facts: Mapping[str, Any]) -> str:
     size = f"{least:,.0f}" if least == most else f"{least:,.0f} to {most:,.0f}"
     asked = f"{facts['quantity']} ({facts['segment']})"
     given = f"At {facts['loss']} per buyer and {size} buyers, the {asked}"
-    need = f"one point either way takes {facts['smallest_class']:,} buyers"
+    fewest = facts["smallest_class"]
+    need = f"one point either way takes {fewest:,} buyer{'' if fewest == 1 else 's'}"
     if facts["half_width"] is None:
         return f"{given} could not be determined: the noise hides the buyers; {need}."
     worst = facts["worst_half_width"]
@@ -63,7 +48,7 @@ def advice_sentences(facts: Mapping[str, Any]) -> tuple[str, ...]:
         for name in facts["missing"]
     ]
     lines += [
-        f"{name} would be sharper by half or more with a table of its own."
+        f"{name} would have two thirds of its noise or less with a table of its own."
         for name in facts["unlisted"]
     ]
     lines += [

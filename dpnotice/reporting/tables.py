@@ -27,6 +27,7 @@ _UNITS: Final = {
     "cost_upper": "USD",
 }
 """Units of the columns of a comparison, which has no column `unit`."""
+_DEVIATIONS: Final = frozenset({"sd", "sd_proposed", "noise_sd"})
 
 
 def frame(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
@@ -115,12 +116,22 @@ def _list(lines: Sequence[str]) -> str:
 def _shown(name: str, value: object, unit: str) -> str:
     if value is None or isinstance(value, (str, bool)) or not isinstance(value, (int, float)):
         return "" if value is None else str(value)
-    if math.isnan(value):
-        return "bounds only" if name in {"estimate", "reach"} else "not given"
+    if not math.isfinite(value):
+        return _absent(name, value)
     return wording.level_text(value) if name == "level" else _number(name, float(value), unit)
 
 
+def _absent(name: str, value: float) -> str:
+    if math.isinf(value):
+        return "no interval"
+    return "bounds only" if name in {"estimate", "reach"} else "not given"
+
+
 def _number(name: str, value: float, unit: str) -> str:
+    if name.endswith("half_width"):
+        return wording.points(value)
+    if name in _DEVIATIONS:
+        return f"{value:,.1f}"
     unit = unit or _UNITS.get(name, "")
     if name.endswith(("lower", "upper")):
         return wording.outward(value, unit, up=name.endswith("upper"))

@@ -106,6 +106,19 @@ def probability(value: float) -> str:
     return "below 1%" if value < _SURE else percent(value)
 
 
+def points(half_width: float) -> str:
+    """Return a half-width in percentage points, rounded up to two digits that count.
+
+    >>> points(0.01234)
+    '1.3 points'
+    """
+    if half_width <= 0:
+        return "0 points"
+    digits = max(0, 1 - math.floor(math.log10(100 * half_width)))
+    rounded = math.ceil(100 * half_width * 10**digits - _DUST) / 10**digits
+    return f"{rounded:,.{digits}f} point{'' if rounded == 1 else 's'}"
+
+
 def figure(value: float, unit: str) -> str:
     """Return a known figure in its unit."""
     if unit == "fraction":

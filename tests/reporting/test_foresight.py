@@ -127,7 +127,7 @@ def test_a_missing_table_is_told_by_its_axes() -> None:
 
 def test_a_table_worth_listing_is_told() -> None:
     assert advice(unlisted=["state"]) == (
-        "state would be sharper by half or more with a table of its own.",
+        "state would have two thirds of its noise or less with a table of its own.",
     )
 
 
