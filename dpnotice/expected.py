@@ -81,7 +81,7 @@ class Forecast:
             ratio: the answer.
 
         Returns:
-            A fraction; inf where the buyers cannot be told from none.
+            A fraction; inf where the buyers cannot be told from none, or any answer is possible.
         """
         top, bottom = self.errors
         check_share(ratio, "a ratio")
@@ -98,7 +98,8 @@ class Forecast:
             return math.inf
         both = top.covariance(bottom)
         spare = top.variance - both**2 / bottom.variance if bottom.variance else 0.0
-        return c * math.sqrt(max(0.0, mixed.variance - g * spare)) / (buyers * (1 - g))
+        found = c * math.sqrt(max(0.0, mixed.variance - g * spare)) / (buyers * (1 - g))
+        return found if found < 1 else math.inf
 
     def smallest_class(self, half_width: float = POINT, ratio: float | None = None) -> int:
         """Return the fewest buyers, of the class or of a segment, for a half-width.

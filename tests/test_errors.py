@@ -6,11 +6,17 @@ from dpnotice import errors
 from dpnotice.errors import PURCHASES_RULES, DpnoticeError, PurchasesError, ReleaseError
 
 CLASSES = [each for each in vars(errors).values() if isinstance(each, type)]
+WARNINGS = [each for each in CLASSES if issubclass(each, Warning)]
 
 
-@pytest.mark.parametrize("each", CLASSES)
+@pytest.mark.parametrize("each", [each for each in CLASSES if each not in WARNINGS])
 def test_every_error_is_the_projects_own(each: type[Exception]) -> None:
     assert issubclass(each, DpnoticeError)
+
+
+@pytest.mark.parametrize("each", WARNINGS)
+def test_every_warning_is_one_that_users_see(each: type[Warning]) -> None:
+    assert issubclass(each, UserWarning)
 
 
 def test_a_code_stands_before_the_words() -> None:

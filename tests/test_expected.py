@@ -103,7 +103,7 @@ def test_an_interval_begins_where_the_denominator_is_separated_from_zero(found: 
     hidden = found.errors[1].half_width(0.95)
     assert found.half_width_of(hidden, found.expected) == math.inf
     assert found.half_width_of(0.99 * hidden, found.expected) == math.inf
-    assert found.half_width_of(1.5 * hidden, found.expected) < math.inf
+    assert found.half_width_of(4 * hidden, found.expected) < math.inf
 
 
 def test_a_lone_laplace_count_is_hidden_by_its_own_quantile() -> None:
@@ -356,3 +356,12 @@ def test_no_class_is_large_enough_for_next_to_no_width() -> None:
     found = forecast(wen(), class_size=1_000, query={"contact": "post"})
     with pytest.raises(EstimateError, match="no class is large enough"):
         found.smallest_class(1e-300)
+
+
+def test_a_class_barely_told_from_nobody_has_no_half_width() -> None:
+    axes = {"state": [f"s{n}" for n in range(71)]}
+    asked = wen(axes=axes, tables=[{"of": ["state"]}], privacy={"epsilon": "0.25"})
+    found = forecast(asked, class_size=1_000, query={"state": "s1"})
+    edge = found.errors[1].half_width(0.95)
+    assert math.isinf(found.half_width_of(edge + 0.01, 1.0))
+    assert math.isfinite(found.half_width_of(2 * edge, 1.0))

@@ -492,6 +492,17 @@ def test_nothing_is_no_share() -> None:
     assert fieller(nothing, whole, 0.95) == (0.0, 0.0, True)
 
 
+@LAWS
+@pytest.mark.parametrize("top", [-30.0, -5.0, 5.0])
+def test_a_denominator_barely_told_from_zero_is_flagged_where_the_set_has_no_ends(
+    law: NoiseLaw, top: float
+) -> None:
+    each = noise(law, 4.0)
+    whole = linear(([1.0] * 72, each))
+    part = top, linear(([1.0] + [0.0] * 71, each))
+    assert fieller(part, (whole.half_width(0.95) + 0.01, whole), 0.95) == (0.0, 1.0, False)
+
+
 @settings(max_examples=25)
 @given(top=st.floats(10, 390), level=st.floats(0.3, 0.98))
 def test_a_higher_level_never_narrows_a_share(top: float, level: float) -> None:
