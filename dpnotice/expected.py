@@ -144,14 +144,12 @@ class Forecast:
         """
         if self.half_width == math.inf:
             return 0.0, 1.0
-        c = self.half_width / float(ndtri((1 + self.level) / 2))
-        spread = np.add.outer(self.asked.drawn, c * ndtri(_QUANTILES)).ravel()
-        if len(self.asked.drawn) == 1:
-            ends = self.expected - self.half_width, self.expected + self.half_width
-        else:
+        low, high = self.expected - self.half_width, self.expected + self.half_width
+        if len(self.asked.drawn) > 1:
+            c = self.half_width / float(ndtri((1 + self.level) / 2))
+            spread = np.add.outer(self.asked.drawn, c * ndtri(_QUANTILES))
             low, high = np.quantile(spread, [(1 - self.level) / 2, (1 + self.level) / 2])
-            ends = float(low), float(high)
-        return max(0.0, ends[0]), min(1.0, ends[1])
+        return max(0.0, float(low)), min(1.0, float(high))
 
     def probability_at_least(self, target: float) -> float:
         """Return the chance that the answer will be at least a target.
@@ -181,7 +179,8 @@ class Forecast:
             target: reach that a court asks for; None leaves the odds out.
 
         Raises:
-            EstimateError: a loss that is no number above 0, or the target no fraction.
+            EstimateError: no list of losses, or the target no fraction.
+            InquiryError: a loss that is no decimal text above 0, or has no noise.
         """
         rows = []
         for loss in self._given(losses):
@@ -234,7 +233,7 @@ class Forecast:
         lower, upper = self.interval()
         asked = self.asked
         facts: dict[str, Any] = {"segment": asked.segment, "level": self.level}
-        widths = sorted({min(1.0, w) for w in (*self._least_and_most, self.worst_half_width)})
+        least = self.half_width_of(self.class_size[1], self.expected)
         smallest = [self.smallest_class(ratio=ratio) for ratio in self._ratios]
         return [
             Estimate(
@@ -249,8 +248,8 @@ class Forecast:
             Estimate(
                 quantity="half-width from the noise",
                 estimate=min(1.0, self.half_width),
-                lower=widths[0],
-                upper=widths[-1],
+                lower=min(1.0, least),
+                upper=min(1.0, self.worst_half_width),
                 unit="fraction",
                 note="least: the largest class; most: the smallest class, and the worst answer",
                 **facts,
@@ -326,10 +325,6 @@ class Forecast:
     def _ratios(self) -> tuple[float, ...]:
         """The answers that are looked at; the variance is convex, so the ends are the worst."""
         return self.expected, *self.asked.span
-
-    @property
-    def _least_and_most(self) -> tuple[float, float]:
-        return self.half_width_of(self.class_size[1], self.expected), self.half_width
 
     def _given(self, losses: Sequence[str] | None) -> list[Decimal]:
         """Return the losses of a frontier, from their texts or around the inquiry's own."""

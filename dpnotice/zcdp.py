@@ -115,11 +115,7 @@ def total_variance(loss: PrivacyLoss, weights: Sequence[Decimal]) -> float:
     Returns:
         People squared.
     """
-    shares = loss.split(weights)
-    if loss.rho is None:
-        law, scales = NoiseLaw.DISCRETE_LAPLACE, [float(1 / share) for share in shares]
-    else:
-        law, scales = NoiseLaw.DISCRETE_GAUSSIAN, [math.sqrt(1 / (2 * share)) for share in shares]
+    law, scales = _scales(loss, weights)
     if max(scales) > MAX_SCALE:
         return math.inf  # no noise that a table can carry
     return math.fsum(Noise(law=law, scale=scale).variance for scale in scales)
@@ -138,11 +134,16 @@ def stated_noise(loss: PrivacyLoss, weights: Sequence[Decimal]) -> tuple[Noise, 
     Raises:
         InquiryError: so small or large a loss that no table can carry its noise.
     """
+    law, scales = _scales(loss, weights)
+    return tuple(Noise(law=law, scale=scale) for scale in scales)
+
+
+def _scales(loss: PrivacyLoss, weights: Sequence[Decimal]) -> tuple[NoiseLaw, list[float]]:
+    """Return the law that goes with a loss, and the scale of each table's share of it."""
     shares = loss.split(weights)
     if loss.rho is None:
-        return tuple(Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=float(1 / s)) for s in shares)
-    law = NoiseLaw.DISCRETE_GAUSSIAN
-    return tuple(Noise(law=law, scale=math.sqrt(1 / (2 * s))) for s in shares)
+        return NoiseLaw.DISCRETE_LAPLACE, [float(1 / share) for share in shares]
+    return NoiseLaw.DISCRETE_GAUSSIAN, [math.sqrt(1 / (2 * share)) for share in shares]
 
 
 def declared(

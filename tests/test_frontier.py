@@ -167,5 +167,5 @@ def test_a_half_width_is_shown_in_points_and_its_absence_in_words() -> None:
 
 def test_the_expected_answer_is_the_plans_also_where_there_is_no_interval() -> None:
     found = computed({"epsilon": "0.05"}, size=60)
-    expected = UNSURE and forecast(wen(), class_size=60, plan=UNSURE).expected
+    expected = forecast(wen(), class_size=60, plan=UNSURE).expected
     assert list(found.summary()["estimate"]) == pytest.approx([expected] * len(found.rows))

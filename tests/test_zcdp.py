@@ -369,3 +369,9 @@ def test_a_weight_takes_its_share_of_the_loss() -> None:
 def test_a_loss_that_leaves_no_noise_is_refused(loss: PrivacyLoss) -> None:
     with pytest.raises(InquiryError, match="a noise scale must be finite"):
         stated_noise(loss, [ONE])
+
+
+def test_where_no_rho_is_small_enough_laplace_noise_is_left() -> None:
+    least = Decimal("0.000000001")
+    loss, law = quieter(least, Decimal("0.000001"), [Decimal(1)] * 50)
+    assert (loss, law) == (PrivacyLoss(epsilon=least), NoiseLaw.DISCRETE_LAPLACE)

@@ -3,6 +3,7 @@
 In: estimates and ends of the cells of a marginal. Out: `CellMap`, a result.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -65,7 +66,7 @@ class CellMap:
             Estimate(
                 quantity=self.title,
                 segment=", ".join(f"{a} {v}" for a, v in zip(self.levels, cell, strict=True)),
-                estimate=None if point != point else float(point),  # noqa: PLR0124 -- nan
+                estimate=None if math.isnan(point) else float(point),
                 lower=float(low),
                 upper=float(high),
                 level=self.level,
@@ -85,7 +86,9 @@ class CellMap:
         columns = [", ".join(cell) for cell in product(*(self.levels[name] for name in others))]
         shape = len(self.levels[first]), len(columns)
         grids = {
-            name: [[None if v != v else float(v) for v in row] for row in values.reshape(shape)]  # noqa: PLR0124 -- nan
+            name: [
+                [None if math.isnan(v) else float(v) for v in row] for row in values.reshape(shape)
+            ]
             for name, values in (
                 ("estimate", self.estimate),
                 ("lower", self.lower),

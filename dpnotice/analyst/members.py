@@ -81,7 +81,7 @@ def estimate_class(
         inquiry=checked[0].inquiry,
         retailers=tuple(check_consistent(fit_counts(tuple(g))) for _, g in by_retailer),
         losses=tuple(
-            f"{r.retailer}: {r.inquiry.loss.measure} {r.inquiry.loss.value}" for r in checked
+            f"{r.retailer}: {r.inquiry.loss.measure} {r.inquiry.loss.value:f}" for r in checked
         ),
         beyond=beyond,
     )

@@ -15,7 +15,7 @@ from dpnotice.analyst.intervals import Floats
 Smoothed: TypeAlias = tuple[Floats, Floats, Floats]
 """Posterior means, lower and upper ends."""
 _BINS: Final = 10
-FEWEST_CELLS: Final = 30
+_FEWEST_CELLS: Final = 30
 """Cells of a group, and of a table, from which something can be learnt of the others."""
 _LEAST_EXPOSURE: Final = 1e-3
 _MOST_EVEN: Final = 1e6
@@ -51,11 +51,10 @@ def smooth(cells: Floats, sd: float, level: float) -> Smoothed:
     sd = max(sd, _LEAST_SD)
     flat, exposure = cells.ravel(), _exposure(cells).ravel()
     order = np.argsort(exposure, kind="stable")
-    mean, shape = np.empty(flat.size), np.empty(flat.size)
-    for group in np.array_split(order, max(1, min(_BINS, flat.size // FEWEST_CELLS))):
+    mean, shape = np.full(flat.size, _ANYTHING), np.ones(flat.size)
+    groups = min(_BINS, flat.size // _FEWEST_CELLS)
+    for group in np.array_split(order, groups) if groups else ():
         mean[group], shape[group] = _prior(flat[group], exposure[group], sd)
-    if flat.size < FEWEST_CELLS:
-        mean[:], shape[:] = _ANYTHING, 1.0
     step = _AT_ONCE // _grid(sd).size
     slices = (slice(start, start + step) for start in range(0, flat.size, step))
     parts = [_posterior(flat[s], mean[s], shape[s], sd, level) for s in slices]

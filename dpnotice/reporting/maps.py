@@ -77,9 +77,10 @@ def _tiles(data: dict[str, Any], ax: "Axes") -> None:
     states = is_states(data)
     cells = list(product(range(len(data["rows"])), range(len(data["columns"]))))
     shown = [_middle(data, *cell) for cell in cells]
+    most = max([*shown, 1.0])
     for (row, column), value in zip(cells, shown, strict=True):
         y, x = STATES[data["rows"][row]] if states else (row, column)
-        share = min(1.0, max(0.0, value / max([*shown, 1.0])))
+        share = min(1.0, max(0.0, value / most))
         colour = _shade(share)
         ax.add_patch(Rectangle((x, y), 0.96, 0.94, facecolor=colour, linewidth=0))
         lines = [*([data["rows"][row]] if states else []), *_told(data, row, column)]
