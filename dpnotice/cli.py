@@ -78,6 +78,7 @@ def answer(
             asked.purchases,
             retailer=asked.retailer,
             ledger=ledger,
+            sketch_key=asked.sketch_key,
             new_attempt=new_attempt,
             progress=advance,
         )
@@ -92,7 +93,11 @@ def _rehearse(asked: "AnswerConfig") -> None:
     from dpnotice.retailer.rehearsal import rehearse  # noqa: PLC0415 -- loads the engines
 
     rehearsal = rehearse(
-        asked.inquiry, asked.purchases, retailer=asked.retailer, ledger=asked.ledger()
+        asked.inquiry,
+        asked.purchases,
+        retailer=asked.retailer,
+        ledger=asked.ledger(),
+        sketch_key=asked.sketch_key,
     )
     asked.check_output(answered=rehearsal.state == "artifact")
     typer.echo(rehearsal.page())
@@ -155,6 +160,17 @@ def key(
     from dpnotice.signature import create_key, public_key  # noqa: PLC0415 -- an optional package
 
     typer.echo(public_key(file) if file.exists() else create_key(file))
+
+
+@app.command()
+def docket_key(
+    file: Annotated[Path, typer.Argument(help="Where the key is, or will be.")],
+) -> None:
+    """Print the fingerprint of the key that a matter's retailers hash with; make it if missing."""
+    from dpnotice.retailer.sketch import DocketKey  # noqa: PLC0415 -- loads the engines
+
+    key = DocketKey(file) if file.exists() else DocketKey.create(file)
+    typer.echo(key.fingerprint)
 
 
 @app.command()

@@ -87,7 +87,15 @@ PURCHASES_RULES: Final = {
     "Ledger.open(...), and not their paths",
     "IDS_RULE": "ids must be one of as_is, trim, trim_ascii_lower",
     "DIALECT": "dialect must be duckdb, postgres, pyspark, snowflake, bigquery or databricks",
-    "HASH_ENGINE": "person keys are hashed in DuckDB only; export to Parquet from other engines",
+    "PERSON_MISSING": "the inquiry asks for a sketch, so the column of the person key (e-mail or "
+    "shared id) must be named in person=, of the purchases or of the buyers table; add it",
+    "SKETCH_KEY": "the inquiry asks for a sketch, which needs the docket's key: sketch_key= names "
+    "a file of exactly 32 random bytes",
+    "KEY_FILE": "a new key is written to a file that does not exist yet, in a folder that does; "
+    "name another",
+    "KEY_FINGERPRINT": "the key is not the one that the inquiry, or the stored answer to this "
+    "request, was made for; nothing was debited",
+    "SKETCH_NOT_ASKED": "the inquiry asks for no sketch, so no key is needed; leave sketch_key out",
     "NULL_ID_RULE": "on_null_id must be drop or fail",
     "NULL_ID": "a purchase in scope names no buyer, and on_null_id is fail; nothing was debited",
     "PRODUCTS_UNLISTED": "this inquiry carries only the digest of its product list; load the "

@@ -19,6 +19,8 @@ CAVEATS: Final = (
     "Somebody who bought at several retailers is counted by each, and loses at most the sum.",
 )
 """Fixed sentences that every file repeats for whoever reads it without dpnotice."""
+SKETCH_CAVEAT: Final = "The bitmap holds buyers with a key only; its bits were flipped by chance."
+"""What a file with a bitmap repeats beside them."""
 _PLACE_SHOWN: Final = 80
 _HASH: Final = r"^[0-9a-f]{64}$"
 
@@ -47,9 +49,9 @@ class TableHeader(_Strict):
 
 
 class PartHeader(_Strict):
-    """The raw bytes behind the header: how many, and their digest."""
+    """Raw bytes behind the header: how many, and their digest."""
 
-    name: Literal["tables"]
+    name: Literal["tables", "sketch"]
     length: Annotated[int, Field(ge=0)]
     sha256: Annotated[str, Field(pattern=_HASH)]
 
@@ -59,6 +61,26 @@ class LedgerHeader(_Strict):
 
     sequence: Annotated[int, Field(ge=1)]
     head: Annotated[str, Field(pattern=_HASH)]
+
+
+class BlockHeader(_Strict):
+    """The maps of one block: how many bits each has, as a power of 2."""
+
+    level: Annotated[str, Field(max_length=64)]
+    log2_bits: int
+
+
+class SketchHeader(_Strict):
+    """The bitmap, as far as it can be told without it."""
+
+    format: Literal["flip-bitmap-1"]
+    sketch_id: Annotated[str, Field(pattern=_HASH)]
+    key_fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+    rule: Literal["email-1", "id-1"]
+    threshold: int
+    planes: list[_Printable]
+    blocks: list[BlockHeader]
+    bit_order: Literal["little"]
 
 
 class Header(_Strict):
@@ -76,6 +98,7 @@ class Header(_Strict):
     versions: Annotated[dict[_Printable, _Printable], Field(max_length=32)]
     tables: list[TableHeader]
     parts: list[PartHeader]
+    sketch: SketchHeader | None = None
 
     @classmethod
     def read(cls, tree: object) -> Self:

@@ -22,9 +22,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import tomli_w
 from pydantic import ValidationError
 
+from dpnotice.bitmap import SketchPlan, plan_of
 from dpnotice.errors import InquiryError, InquiryWarning
 from dpnotice.inquiry_file import (
     MATTER_NAME,
+    AxisFile,
     InquiryFile,
     PrivacyFile,
     TableFile,
@@ -32,7 +34,7 @@ from dpnotice.inquiry_file import (
 )
 from dpnotice.privacy import NoiseLaw, PrivacyLoss, PrivacyUnit, exact_decimal
 from dpnotice.products import ProductList, canonical_sha256, read_products
-from dpnotice.segments import Axis, Table, check_levels
+from dpnotice.segments import HAS_KEY, KEYED, Axis, Table, check_levels
 from dpnotice.zcdp import declared
 
 MAX_RELEASED_CELLS: Final = 10**6
@@ -63,6 +65,7 @@ class Inquiry:
         loss: per retailer, all tables together.
         noise_law: the noise of every cell.
         quoted: marginals somebody intends to quote.
+        sketch: the bitmap that goes with the tables, None without.
     """
 
     name: str
@@ -76,6 +79,7 @@ class Inquiry:
     loss: PrivacyLoss
     noise_law: NoiseLaw
     quoted: tuple[tuple[str, ...], ...] = ()
+    sketch: SketchPlan | None = None
 
     def __post_init__(self) -> None:
         if len(self.axes) > MAX_AXES or max(len(self.specs), len(self.quoted)) > MAX_TABLES:
@@ -94,6 +98,11 @@ class Inquiry:
         check_levels(sum(map(len, self.axes.values())))
         _one_line(self.title)
         object.__setattr__(self, "axes", MappingProxyType(dict(self.axes)))
+        if KEYED in self.axes or not _holds_keyed(self.specs, self.sketch):
+            raise InquiryError(
+                f"{KEYED!r} is no axis of a question: a sketch adds it, and a table of "
+                "its blocks by it; leave the axis out"
+            )
         object.__setattr__(self, "specs", self._canonical_tables())
         object.__setattr__(self, "quoted", tuple(sorted(self._ordered(q) for q in self.quoted)))
         if self.period[0] >= self.period[1]:
@@ -116,19 +125,20 @@ class Inquiry:
         names = [table.of for table in tables]
         if len(set(names)) < len(names) or not names:
             raise InquiryError("list each table once, and at least one; merge the repeats")
-        order = list(self.axes)
+        order = list(self.table_axes)
         key = lambda table: (len(table.of), [order.index(axis) for axis in table.of])  # noqa: E731 -- local sort key
         return tuple(sorted(tables, key=key))
 
     def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
         given = tuple(names)
-        strange = [name for name in given if name not in self.axes]
+        axes = self.table_axes
+        strange = [name for name in given if name not in axes]
         if strange or len(set(given)) < len(given):
             raise InquiryError(
                 f"a table names each of the inquiry's axes at most once, got {list(given)}; "
-                f"the axes are {', '.join(self.axes)}"
+                f"the axes are {', '.join(axes)}"
             )
-        return tuple(axis for axis in self.axes if axis in given)
+        return tuple(axis for axis in axes if axis in given)
 
     def _check_law(self) -> None:
         gaussian = self.noise_law == NoiseLaw.DISCRETE_GAUSSIAN
@@ -140,9 +150,10 @@ class Inquiry:
 
     def _check_size(self) -> None:
         released = sum(self.cells(table) for table in self.tables)
-        if released > MAX_RELEASED_CELLS or self.cells(tuple(self.axes)) > MAX_CROSS_CELLS:
+        cross = self.cells(tuple(self.table_axes))
+        if released > MAX_RELEASED_CELLS or cross > MAX_CROSS_CELLS:
             raise InquiryError(
-                f"{released:,} cells would be released and {self.cells(tuple(self.axes)):,} "
+                f"{released:,} cells would be released and {cross:,} "
                 f"combinations counted; the limits are {MAX_RELEASED_CELLS:,} and "
                 f"{MAX_CROSS_CELLS:,}, so use fewer tables, axes or levels",
                 code="DOMAIN_TOO_LARGE",
@@ -166,9 +177,20 @@ class Inquiry:
         """Quoted marginals that no single table holds."""
         return tuple(q for q in self.quoted if not any(set(q) <= set(of) for of in self.tables))
 
+    @property
+    def table_axes(self) -> Mapping[str, Axis]:
+        """The axes that tables are made of: those of the question, and ``keyed`` with a sketch."""
+        return self.axes if self.sketch is None else {**self.axes, KEYED: HAS_KEY}
+
+    @property
+    def total_loss(self) -> PrivacyLoss:
+        """What a buyer loses by the whole release: tables and sketch."""
+        return self.loss if self.sketch is None else self.loss.plus_pure(self.sketch.epsilon)
+
     def shape(self, table: tuple[str, ...]) -> tuple[int, ...]:
         """Return the number of levels of each axis of a table."""
-        return tuple(len(self.axes[axis]) for axis in table)
+        axes = self.table_axes
+        return tuple(len(axes[axis]) for axis in table)
 
     def cells(self, table: tuple[str, ...]) -> int:
         """Return the number of cells of a table."""
@@ -182,6 +204,7 @@ class Inquiry:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the canonical form that a release embeds (products as count and digest)."""
+        sketch = {} if self.sketch is None else {"sketch": self.sketch.to_dict()}
         return {
             "format": 1,
             "name": self.name,
@@ -194,6 +217,7 @@ class Inquiry:
             "axes": [{"name": a.name, "levels": list(a.levels)} for a in self.axes.values()],
             "tables": [{"of": list(t.of), "weight": _plain(t.weight)} for t in self.specs],
             "privacy": {self.loss.measure: _plain(self.loss.value), "noise": str(self.noise_law)},
+            **sketch,
         }
 
     @classmethod
@@ -212,11 +236,6 @@ class Inquiry:
         """
         if not isinstance(content, Mapping):
             raise InquiryError(f"an inquiry is a table of fields, got {type(content).__name__}")
-        if "sketch" in content:
-            raise InquiryError(
-                "[sketch] is not supported by this version of dpnotice; remove the section, "
-                "and overlap between retailers is then given as bounds"
-            )
         try:
             read = InquiryFile.model_validate(dict(content))
         except ValidationError as refusal:
@@ -225,11 +244,9 @@ class Inquiry:
             raise InquiryError(
                 f"the inquiry: {told(refusal)}", code="BAD_NAME" if named else ""
             ) from None
-        if isinstance(read.axes, dict):
-            axes = list(read.axes.items())
-        else:
-            axes = [(axis.name, axis.levels) for axis in read.axes]
-        specs = tuple(map(_table, read.tables))
+        axes = _distinct_axes(read.axes)
+        sketch = None if read.sketch is None else plan_of(read.sketch, axes)
+        specs = _with_keyed(tuple(map(_table, read.tables)), sketch)
         loss, noise_law = _declared(read.privacy, specs)
         return cls(
             name=read.name,
@@ -238,11 +255,12 @@ class Inquiry:
             period=(_day(read.period[0]), _day(read.period[1])),
             timezone=read.timezone,
             products=read_products(read.products, Path(folder)),
-            axes=_distinct_axes(axes),
+            axes=axes,
             specs=specs,
             loss=loss,
             noise_law=noise_law,
             quoted=tuple(tuple(names) for names in read.quoted),
+            sketch=sketch,
         )
 
     @classmethod
@@ -279,6 +297,8 @@ class Inquiry:
         content["axes"] = {axis.name: list(axis.levels) for axis in self.axes.values()}
         if self.products.items is not None:
             content["products"] = list(self.products.items)
+        if self.sketch is not None:
+            content["sketch"] = self.sketch.to_file()
         try:
             Path(path).write_text(tomli_w.dumps(content), encoding="utf-8")
         except (OSError, ValueError) as refusal:
@@ -309,14 +329,28 @@ def _day(value: date | str) -> date:
         raise InquiryError(f'a period day is written like "2016-09-20", got {value!r}') from None
 
 
-def _distinct_axes(pairs: Iterable[tuple[str, list[str]]]) -> dict[str, Axis]:
-    pairs = list(pairs)
+def _distinct_axes(given: dict[str, list[str]] | list[AxisFile]) -> dict[str, Axis]:
+    if isinstance(given, dict):
+        pairs = list(given.items())
+    else:
+        pairs = [(axis.name, axis.levels) for axis in given]
     check_levels(sum(len(levels) for _, levels in pairs))
     axes = [Axis(name=name, levels=tuple(levels)) for name, levels in pairs]
     names = [axis.name for axis in axes]
     if any(a == b for a, b in pairwise(sorted(names))):
         raise InquiryError("each axis may be given once; merge the repeated ones")
     return {axis.name: axis for axis in axes}
+
+
+def _with_keyed(specs: tuple[Table, ...], sketch: SketchPlan | None) -> tuple[Table, ...]:
+    """Add the table that a sketch needs, where no table holds it."""
+    if sketch is None or _holds_keyed(specs, sketch):
+        return specs
+    return (*specs, Table(of=sketch.keyed_table))
+
+
+def _holds_keyed(specs: Iterable[Table], sketch: SketchPlan | None) -> bool:
+    return sketch is None or any(set(sketch.keyed_table) <= set(table.of) for table in specs)
 
 
 def _table(table: TableFile) -> Table:

@@ -55,6 +55,25 @@ class PrivacyFile(_Strict):
     noise: NoiseLaw | None = Field(None, strict=False)
 
 
+class PlaneFile(_Strict):
+    """One plane of a sketch, where their order must survive sorted keys."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
+    levels: list[str]
+
+
+class SketchFile(_Strict):
+    """The bitmap that each retailer releases, so that buyers of several are counted once."""
+
+    epsilon: str | int | float | bool
+    key: Literal["email", "id"]
+    key_fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    expected_buyers: Annotated[int, Field(ge=1, le=10**9)]
+    blocks: str | None = None
+    expected_by: dict[str, int] | list[int] = []
+    planes: dict[str, list[str]] | list[PlaneFile] = []
+
+
 class InquiryFile(_Strict):
     """The TOML form of an inquiry; its JSON Schema is what editors check against."""
 
@@ -69,6 +88,7 @@ class InquiryFile(_Strict):
     axes: dict[str, list[str]] | list[AxisFile]
     tables: Annotated[list[TableFile], Field(min_length=1)]
     privacy: PrivacyFile
+    sketch: SketchFile | None = None
 
 
 def told(refusal: ValidationError) -> str:

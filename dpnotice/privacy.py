@@ -102,6 +102,17 @@ class PrivacyLoss:
         """The loss in billionths: an exact integer by the decimal rule."""
         return math.ceil(Fraction(self.value) * NANO)
 
+    def plus_pure(self, epsilon: Decimal) -> "PrivacyLoss":
+        """Return the loss of this and a mechanism of pure loss epsilon together.
+
+        Formula: epsilons add; epsilon-DP is epsilon^2 / 2 zero-concentrated (Bun and Steinke 2016,
+        proposition 1.4), rounded up to a billionth.
+        """
+        if self.rho is None:
+            return PrivacyLoss(epsilon=self.value + epsilon)
+        total = math.ceil((Fraction(self.value) + Fraction(epsilon) ** 2 / 2) * NANO)
+        return PrivacyLoss(rho=Decimal(total) / NANO)
+
     def split(self, weights: Sequence[Decimal]) -> tuple[Fraction, ...]:
         """Divide the loss over tables in proportion to their weights, exactly.
 

@@ -3,7 +3,6 @@
 In: noisy tables and what they cost (retailer), or a file from anyone (analyst). Out: a `Release`.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -11,27 +10,22 @@ from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-import numpy as np
-import numpy.typing as npt
-
-from dpnotice import container
+from dpnotice import container, layout
+from dpnotice.bitmap import Sketch
 from dpnotice.errors import InquiryError, ReleaseError
-from dpnotice.header import CAVEATS, Header, NoiseHeader, PartHeader
-from dpnotice.inquiry import MAX_JSON_CELLS, MAX_RELEASED_CELLS, Inquiry
-from dpnotice.privacy import Noise, NoiseLaw, posterior
-from dpnotice.reporting import tables, wording
+from dpnotice.header import Header
+from dpnotice.inquiry import Inquiry
+from dpnotice.layout import Counts, NoisyTable
+from dpnotice.privacy import posterior
+from dpnotice.reporting import cards, tables
 from dpnotice.signature import Signature, sign, verify
 from dpnotice.zcdp import DELTA, epsilon_of_rho
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Counts: TypeAlias = npt.NDArray[np.int64]
-
-TABLES_PART: Final = "tables"
-_MOST_RAW: Final = 8 * MAX_RELEASED_CELLS
 CARD_PRIORS: Final = (0.1, 0.5)
 """The privacy card tells what becomes of beliefs of 10% and 50%."""
 
@@ -41,25 +35,6 @@ class BudgetReader(Protocol):
 
     def remaining(self, inquiry: Inquiry, retailer: str) -> Decimal:
         """Return what is left in the account."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class NoisyTable:
-    """Every cell of one table: true count plus independent noise of one published law.
-
-    Attributes:
-        counts: int64, read-only, shape = sizes of the table's axes (``()`` for the total);
-            may be negative, which is legitimate and never clipped.
-        noise: law and scale, in people.
-    """
-
-    counts: Counts
-    noise: Noise
-
-    def __post_init__(self) -> None:
-        counts = np.array(self.counts, dtype=np.int64)
-        counts.flags.writeable = False
-        object.__setattr__(self, "counts", counts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -76,6 +51,7 @@ class Release:
         ledger_head: hash of that entry, hex.
         versions: of dpnotice and the noise library.
         ids: the rule by which buyer ids were compared.
+        sketch: the flipped bitmap of the buyers with a key, where the inquiry asks for one.
         signature: over the file's digest, where the retailer signed it.
     """
 
@@ -88,6 +64,7 @@ class Release:
     ledger_head: str
     versions: Mapping[str, str]
     ids: str = "as_is"
+    sketch: Sketch | None = None
     signature: Signature | None = None
 
     def __post_init__(self) -> None:
@@ -103,16 +80,25 @@ class Release:
             raise ReleaseError("a table's noise is not of the inquiry's law", code="NOISE_LAW")
         if sum(t.noise.loss for t in self.tables.values()) > Fraction(self.inquiry.loss.value):
             raise ReleaseError("the tables cost more than the declared loss", code="LOSS")
+        self._check_sketch()
+
+    def _check_sketch(self) -> None:
+        plan = None if self.sketch is None else self.sketch.plan
+        if plan != self.inquiry.sketch:
+            raise ReleaseError("the sketch is not the one that the inquiry asks for", code="SKETCH")
+        stated = None if plan is None else plan.key_fingerprint
+        if self.sketch is not None and stated not in {None, self.sketch.key_fingerprint}:
+            raise ReleaseError("the sketch was made with another key than agreed", code="SKETCH")
 
     @property
     def epsilon(self) -> Decimal | None:
         """Pure loss of everything in the file, None under rho."""
-        return self.inquiry.loss.epsilon
+        return self.inquiry.total_loss.epsilon
 
     @property
     def rho(self) -> Decimal | None:
         """Zero-concentrated loss of everything in the file, None under epsilon."""
-        return self.inquiry.loss.rho
+        return self.inquiry.total_loss.rho
 
     @property
     def digest(self) -> str:
@@ -139,25 +125,25 @@ class Release:
         return unsigned + container.signature_line(self.signature)
 
     def _unsigned(self) -> bytes:
-        raw = b""
-        if sum(table.counts.size for table in self.tables.values()) > MAX_JSON_CELLS:
-            raw = b"".join(t.counts.astype("<i8").tobytes() for t in self.tables.values())
+        parts = layout.parts_of(self.tables.values(), self.sketch)
         header = {
             "format": 1,
             "retailer": self.retailer,
             "inquiry": self.inquiry.to_dict(),
             "ids": self.ids,
             "neighbours": "add or remove one buyer",
-            "caveats": list(CAVEATS),
+            "caveats": layout.caveats(self.inquiry),
             "attempt": self.attempt,
             "date": self.date.isoformat(),
             "ledger": {"sequence": self.ledger_sequence, "head": self.ledger_head},
             "versions": dict(self.versions),
-            "tables": [_table_dict(of, t, bool(raw)) for of, t in self.tables.items()],
-            "parts": [_part_dict(raw)] if raw else [],
+            "tables": layout.tables_of(self.tables, apart="tables" in parts),
+            "parts": [layout.part_of(name, raw) for name, raw in parts.items()],
         }
+        if self.sketch is not None:
+            header["sketch"] = self.sketch.to_dict()
         Header.read(header)
-        return container.pack(header, raw)
+        return container.pack(header, b"".join(parts.values()))
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -176,7 +162,7 @@ class Release:
         if found.signature is not None:
             verify(found.digest, found.signature)
         try:
-            fields = _fields(Header.read(found.header), found.raw)
+            fields = layout.fields_of(Header.read(found.header), found.raw)
             read = cls(**fields, signature=found.signature)
         except (InquiryError, ValueError, OverflowError, RecursionError):
             raise ReleaseError("the header does not describe an inquiry", code="HEADER") from None
@@ -246,10 +232,10 @@ class Release:
             ledger: with it, the card also says what is left in the account.
         """
         left = None if ledger is None else ledger.remaining(self.inquiry, self.retailer)
-        return wording.privacy_card(self._card_facts(left))
+        return cards.privacy_card(self._card_facts(left))
 
     def _card_facts(self, left: Decimal | None) -> dict[str, Any]:
-        loss = self.inquiry.loss
+        loss = self.inquiry.total_loss
         epsilon = float(loss.value)
         if loss.measure == "rho":
             epsilon = epsilon_of_rho(epsilon, float(DELTA))
@@ -267,6 +253,7 @@ class Release:
             "left": None if left is None else str(left),
             "sha256": self.digest,
             "ids": self.ids,
+            "sketch": None if self.sketch is None else self.sketch.facts(),
             "signed_by": None if self.signature is None else self.signature.key,
             "tables": [
                 {
@@ -283,7 +270,7 @@ class Release:
         """Return every released number: table, cell, count, law and s.d. of its noise."""
         return tables.release_frame(
             [
-                (of, self.inquiry.axes, table.counts, table.noise)
+                (of, self.inquiry.table_axes, table.counts, table.noise)
                 for of, table in self.tables.items()
             ]
         )
@@ -296,7 +283,7 @@ class Release:
         return header
 
     def __repr__(self) -> str:
-        loss = self.inquiry.loss
+        loss = self.inquiry.total_loss
         return f"<Release of {self.retailer}: {self.inquiry.name}, {loss.measure} {loss.value}>"
 
     def _repr_html_(self) -> str:
@@ -305,71 +292,3 @@ class Release:
 
 def _beyond(counts: Counts) -> bool:
     return bool(((counts >= 2**53) | (counts <= -(2**53))).any())
-
-
-# --- the header and its parts ---------------------------------------------------------------
-def _table_dict(of: tuple[str, ...], table: NoisyTable, apart: bool) -> dict[str, Any]:  # noqa: FBT001 -- where the counts are written, decided by the caller
-    return {
-        "of": list(of),
-        "noise": {"law": str(table.noise.law), "scale": repr(table.noise.scale)},
-        "sensitivity": 1,
-        "counts": None if apart else table.counts.ravel().tolist(),
-    }
-
-
-def _part_dict(raw: bytes | memoryview) -> dict[str, Any]:
-    digest = hashlib.sha256(raw).hexdigest()
-    return {"name": TABLES_PART, "length": len(raw), "sha256": digest}
-
-
-def _fields(header: Header, raw: memoryview) -> dict[str, Any]:
-    """Turn a well-formed header into the arguments of `Release`."""
-    products = header.inquiry.get("products")
-    if not isinstance(products, dict) or set(products) != {"count", "sha256"}:  # never a file name
-        raise ReleaseError("the embedded inquiry's products are no digest", code="HEADER")
-    if header.caveats != list(CAVEATS):
-        raise ReleaseError("the caveats are not those of the format", code="HEADER")
-    inquiry = Inquiry.from_dict(header.inquiry)
-    if inquiry.to_dict() != header.inquiry:
-        raise ReleaseError("the embedded inquiry is not in canonical form", code="CANONICAL")
-    listed = [tuple(table.of) for table in header.tables]
-    if listed != list(inquiry.tables):
-        raise ReleaseError("the tables are not those of the inquiry, in order", code="TABLES")
-    cells = _cells(header, inquiry, raw)
-    return {
-        "retailer": header.retailer,
-        "inquiry": inquiry,
-        "tables": {
-            of: NoisyTable(counts=counts.reshape(inquiry.shape(of)), noise=_noise(table.noise))
-            for of, counts, table in zip(inquiry.tables, cells, header.tables, strict=True)
-        },
-        "attempt": header.attempt,
-        "date": date.fromisoformat(header.date),
-        "ledger_sequence": header.ledger.sequence,
-        "ledger_head": header.ledger.head,
-        "versions": header.versions,
-        "ids": header.ids,
-    }
-
-
-def _noise(noise: NoiseHeader) -> Noise:
-    scale = float(noise.scale)
-    if repr(scale) != noise.scale:
-        raise ReleaseError("a scale is not in its shortest form", code="CANONICAL")
-    return Noise(law=NoiseLaw(noise.law), scale=scale)
-
-
-def _cells(header: Header, inquiry: Inquiry, raw: memoryview) -> list[Counts]:
-    sizes = [inquiry.cells(of) for of in inquiry.tables]
-    inside = [table.counts for table in header.tables if table.counts is not None]
-    if len(raw) > _MOST_RAW:  # before they are digested
-        raise ReleaseError("there are more raw bytes than any release has", code="PARTS")
-    if header.parts != [PartHeader(**_part_dict(raw))] * bool(raw) or bool(inside) == bool(raw):
-        raise ReleaseError("the parts are not those that the header states", code="PARTS")
-    if (sum(sizes) > MAX_JSON_CELLS) != bool(raw):
-        raise ReleaseError("the counts are not where this many cells belong", code="PARTS")
-    if (raw and len(raw) != 8 * sum(sizes)) or (inside and [*map(len, inside)] != sizes):
-        raise ReleaseError("a table does not have one count per cell", code="CELLS")
-    if raw:
-        return np.split(np.frombuffer(raw, dtype="<i8").astype(np.int64), np.cumsum(sizes)[:-1])
-    return [np.array(counts) for counts in inside]

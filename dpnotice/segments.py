@@ -12,13 +12,15 @@ from dpnotice.errors import InquiryError
 
 UNKNOWN: Final = "unknown"
 CONTACT: Final = "contact"
+KEYED: Final = "keyed"
+_KEYED_LEVELS: Final = ("yes", "no")
 WITHIN: Final = "within"
 MAX_LEVELS: Final = 100_000
 MAX_LEVEL_TEXT: Final = 64
 RESERVED: Final = frozenset(
     {
         "level",
-        "keyed",
+        KEYED,
         "retailer",
         "quantity",
         "segment",
@@ -42,6 +44,8 @@ _AXIS_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 class Axis:
     """One public, finite way to divide buyers; its last level is ``unknown``.
 
+    The one axis without it is ``keyed``, which a sketch adds: whether a buyer has a key.
+
     Attributes:
         name: lower-case identifier.
         levels: the public levels, ``unknown`` last (added where missing).
@@ -51,6 +55,8 @@ class Axis:
     levels: tuple[str, ...]
 
     def __post_init__(self) -> None:
+        if (self.name, self.levels) == (KEYED, _KEYED_LEVELS):
+            return
         if not _AXIS_NAME.fullmatch(self.name) or self.name in RESERVED:
             raise InquiryError(
                 f"an axis name is a lower-case word that is no result column, got {self.name!r}; "
@@ -68,6 +74,10 @@ class Axis:
 
     def __len__(self) -> int:
         return len(self.levels)
+
+
+HAS_KEY: Final = Axis(name=KEYED, levels=_KEYED_LEVELS)
+"""The axis of the table that a sketch needs: buyers with a key, which its maps hold, and others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,13 +9,16 @@ import json
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
+from dpnotice.bitmap import Sketch
 from dpnotice.errors import LedgerError, PurchasesError
 from dpnotice.header import RETAILER_LENGTH, RETAILER_NAME
 from dpnotice.inquiry import Inquiry
-from dpnotice.release import NoisyTable, Release
-from dpnotice.retailer import counting, mechanism
+from dpnotice.layout import NoisyTable
+from dpnotice.release import Release
+from dpnotice.retailer import counting, mechanism, sketch
 from dpnotice.retailer.edge import code_of, guarded
 from dpnotice.retailer.ledger import Debit, Ledger, open_debit
 from dpnotice.retailer.purchases import Purchases
@@ -25,12 +28,13 @@ STEPS: Final = ("look up", "count", "debit", "draw", "store")
 """What a progress display may name; nothing about the data, not even how long a step took."""
 
 
-def answer(
+def answer(  # noqa: PLR0913 -- one call does the whole of it; each name is fixed
     inquiry: Inquiry,
     purchases: Purchases,
     *,
     retailer: str,
     ledger: Ledger,
+    sketch_key: str | Path | None = None,
     new_attempt: str | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Release:
@@ -44,13 +48,15 @@ def answer(
         purchases: the sales table and the meaning of its columns.
         retailer: name of the account, 1 to 64 of the characters ``A-Z a-z 0-9 . _ -``.
         ledger: the budget; see :class:`dpnotice.Ledger`.
+        sketch_key: the docket's key, a file of 32 random bytes, where the inquiry asks for a
+            sketch.
         new_attempt: a reason to ask again at full cost, where the earlier answer was lost or the
             column mapping was wrong. It is stated in the call and not stored: the ledger's head
             leaves with the release.
         progress: called with the name of each step of :data:`STEPS` as it begins.
 
     Returns:
-        The release: noisy tables, their noise and cost.
+        The release: noisy tables, their noise and cost, and the flipped bitmap where it is asked.
 
     Raises:
         PurchasesError: a code and a fixed text, never a value from the data.
@@ -66,45 +72,76 @@ def answer(
     def work() -> Release:
         check_arguments(inquiry, purchases, retailer, ledger)
         _check_reason(new_attempt)
-        return _answer(inquiry, purchases, retailer, ledger, new_attempt, step)
+        key = docket_key(inquiry, sketch_key)
+        request = request_id(inquiry, retailer, purchases.ids)
+        step("look up")
+        attempt, stored = _looked_up(ledger, request, key, again=new_attempt is not None)
+        if stored is not None:
+            return stored
+        noise = mechanism.calibrate(inquiry)
+        ledger.check_affordable(inquiry, retailer)
+        step("count")
+        counts, bitmap = _counted(inquiry, purchases, key)
+        step("debit")
+        debit = ledger.debit(inquiry, retailer, request=request, attempt=attempt)
+        step("draw")
+        tables = mechanism.draw(inquiry, counts, noise)
+        flipped = None if key is None else sketch.flipped(inquiry, bitmap, key)
+        del counts, bitmap
+        step("store")
+        release = _release(inquiry, retailer, debit, tables, purchases.ids, flipped)
+        ledger.store(debit, release.to_bytes())
+        return Release.from_bytes(ledger.lookup(request)[2])
 
     return guarded(work, lambda failure: "DEBITED" if "draw" in begun else code_of(failure))
 
 
-def _answer(
-    inquiry: Inquiry,
-    purchases: Purchases,
-    retailer: str,
-    ledger: Ledger,
-    new_attempt: str | None,
-    progress: Callable[[str], None],
-) -> Release:
-    progress("look up")
-    request = request_id(inquiry, retailer, purchases.ids)
+def docket_key(inquiry: Inquiry, path: str | Path | None) -> sketch.DocketKey | None:
+    """Return the key that an inquiry with a sketch needs.
+
+    Raises:
+        PurchasesError: ``SKETCH_KEY`` where it is missing or no such file, ``SKETCH_NOT_ASKED``
+            where it is not needed, ``KEY_FINGERPRINT`` where the inquiry states another.
+    """
+    if inquiry.sketch is None:
+        if path is not None:
+            raise PurchasesError("SKETCH_NOT_ASKED", field="sketch_key")
+        return None
+    if path is None:
+        raise PurchasesError("SKETCH_KEY", field="sketch_key")
+    key = sketch.DocketKey(path)
+    if inquiry.sketch.key_fingerprint not in {None, key.fingerprint}:
+        raise PurchasesError("KEY_FINGERPRINT", field="sketch_key")
+    return key
+
+
+def _looked_up(
+    ledger: Ledger, request: str, key: sketch.DocketKey | None, *, again: bool
+) -> tuple[int, Release | None]:
+    """Return the number of the attempt to make, or the answer that stands."""
     attempt, state, stored = ledger.lookup(request)
     if state == "open":
         raise open_debit(request)
-    if state == "artifact" and new_attempt is None:
-        return Release.from_bytes(stored)
-    if state == "lost" and new_attempt is None:
+    if state == "lost" and not again:
         raise LedgerError(
             "the answer to this request was declared lost; ask again with new_attempt=, "
             "which costs again",
             code="BUDGET_LOST",
         )
-    noise = mechanism.calibrate(inquiry)
-    ledger.check_affordable(inquiry, retailer)
-    progress("count")
-    counts = counting.count(inquiry, purchases)
-    progress("debit")
-    debit = ledger.debit(inquiry, retailer, request=request, attempt=attempt + (state != "new"))
-    progress("draw")
-    tables = mechanism.draw(inquiry, counts, noise)
-    del counts
-    progress("store")
-    release = _release(inquiry, retailer, debit, tables, purchases.ids)
-    ledger.store(debit, release.to_bytes())
-    return Release.from_bytes(ledger.lookup(request)[2])
+    if state != "artifact" or again:
+        return attempt + (state != "new"), None
+    release = Release.from_bytes(stored)
+    made = None if release.sketch is None else release.sketch.key_fingerprint
+    if key is not None and key.fingerprint != made:
+        raise PurchasesError("KEY_FINGERPRINT", field="sketch_key")
+    return attempt, release
+
+
+def _counted(inquiry: Inquiry, purchases: Purchases, key: sketch.DocketKey | None) -> Any:
+    """Return exact counts, and the exact bitmap where there is a key."""
+    if key is None:
+        return counting.count(inquiry, purchases), None
+    return sketch.take(inquiry, purchases, key)
 
 
 def request_id(inquiry: Inquiry, retailer: str, ids: str) -> str:
@@ -128,6 +165,7 @@ def _release(
     debit: Debit,
     tables: dict[tuple[str, ...], NoisyTable],
     ids: str,
+    flipped: Sketch | None,
 ) -> Release:
     return Release(
         retailer=retailer,
@@ -139,6 +177,7 @@ def _release(
         ledger_head=debit.head,
         versions={"dpnotice": __version__, **mechanism.VERSIONS},
         ids=ids,
+        sketch=flipped,
     )
 
 

@@ -77,6 +77,7 @@ class AnswerConfig:
         ledger_path: an existing ledger.
         output: the release file to write.
         purchases: the sales table and the meaning of its columns.
+        sketch_key: file of the docket's key, where the inquiry asks for a sketch.
         signing_key: file of the private key that signs the release, if any.
         releases: paths or patterns, in the folder, of files answered from this ledger before.
         folder: of the configuration file.
@@ -87,6 +88,7 @@ class AnswerConfig:
     ledger_path: Path
     output: Path
     purchases: Purchases
+    sketch_key: Path | None = None
     signing_key: Path | None = None
     releases: tuple[str, ...] = ()
     folder: Path = Path()
@@ -108,10 +110,6 @@ class AnswerConfig:
             raise InquiryError(f"{path.name}: {told(refusal)}") from None
         except (OSError, ValueError, RecursionError) as refusal:
             raise InquiryError(f"cannot read {path.name!a} as TOML: {refusal}") from None
-        if read.sketch_key is not None:
-            raise InquiryError(
-                "sketch_key is given, but this version of dpnotice makes no sketches; remove it"
-            )
         folder = path.parent
         sourced = _tables(folder, read.engine) if read.engine else partial(_from, folder)
         return cls(
@@ -120,6 +118,7 @@ class AnswerConfig:
             ledger_path=folder / read.ledger,
             output=folder / read.output,
             purchases=_purchases(read, sourced),
+            sketch_key=None if read.sketch_key is None else folder / read.sketch_key,
             signing_key=None if read.signing_key is None else folder / read.signing_key,
             releases=tuple(read.releases),
             folder=folder,

@@ -33,7 +33,7 @@ from dpnotice.retailer.scope import (
     stride,
     written,
 )
-from dpnotice.retailer.texts import plain
+from dpnotice.retailer.texts import bytewise, plain, present
 
 Cells = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 """(n,) codes of the occupied cells of the full cross, and (n,) buyers in each."""
@@ -58,21 +58,42 @@ def count(inquiry: Inquiry, purchases: Purchases) -> ConfidentialCounts:
     Raises:
         PurchasesError: a code and a fixed text.
     """
+    if inquiry.sketch is not None:
+        raise PurchasesError("SKETCH_KEY", field="sketch_key")
     check_mapping(inquiry, purchases)
     with purchases.opened() as tables:
-        if purchases.on_null_id == "fail":
-            _refuse_guests(inquiry, purchases, tables)
+        refuse_guests(inquiry, purchases, tables)
         found = _occupied(inquiry, purchases, tables)
-    return ConfidentialCounts(marginals(inquiry, *found))
+    return withheld(inquiry, *found)
+
+
+def withheld(
+    inquiry: Inquiry, codes: npt.NDArray[np.int64], buyers: npt.NDArray[np.int64]
+) -> ConfidentialCounts:
+    """Return exact counts of every table, which only the noise mechanism can read.
+
+    Args:
+        inquiry: the agreed question.
+        codes: (n,) codes of the occupied cells of the cross of all axes that tables are made of.
+        buyers: (n,) buyers in each.
+
+    Raises:
+        PurchasesError: ``COUNT_CHECK``.
+    """
+    return ConfidentialCounts(marginals(inquiry, codes, buyers))
 
 
 def check_mapping(inquiry: Inquiry, purchases: Purchases) -> None:
     """Refuse what the inquiry and the mapping alone already rule out; no data is touched.
 
     Raises:
-        PurchasesError: ``AXES_MISSING``, ``PRODUCTS_UNLISTED`` or ``DOMAIN_OVERFLOW``.
+        PurchasesError: ``AXES_MISSING``, ``PERSON_MISSING``, ``PRODUCTS_UNLISTED`` or
+            ``DOMAIN_OVERFLOW``.
     """
     elsewhere = {} if purchases.buyers is None else purchases.buyers.axes
+    held = [purchases.person, None if purchases.buyers is None else purchases.buyers.person]
+    if inquiry.sketch is not None and held == [None, None]:
+        raise PurchasesError("PERSON_MISSING", field="person")
     for axis in inquiry.axes:
         if axis not in purchases.axes and axis not in elsewhere:
             raise PurchasesError("AXES_MISSING", field=f"axes.{axis}")
@@ -118,13 +139,14 @@ def records(
 
     Returns:
         A query with columns ``buyer``, ``cell`` (int64 code) and, where it is mapped, ``person``:
-        the smallest of the buyer's keys, in the engine's order of texts.
+        the first of the buyer's keys that is not blank, in the order of their bytes.
     """
     latest = _latest(inquiry, purchases, tables, public)
     if purchases.buyers is None:
         return latest
     listed = _listed(inquiry, purchases, purchases.buyers, tables, public)
-    once = listed.group_by("buyer").aggregate(cell=listed["cell"].min(), **_smallest_person(listed))
+    person = _smallest_person(listed, tables)
+    once = listed.group_by("buyer").aggregate(cell=listed["cell"].min(), **person)
     return _joined(inquiry, purchases.buyers, latest, once)
 
 
@@ -145,7 +167,7 @@ def marginals(
         PurchasesError: ``COUNT_CHECK`` where a code repeats or lies outside, or a count is
             negative: engines err too.
     """
-    axes = tuple(inquiry.axes)
+    axes = tuple(inquiry.table_axes)
     outside = codes.size and (codes.min() < 0 or codes.max() >= inquiry.cells(axes))
     if outside or len(np.unique(codes)) < len(codes) or (buyers < 0).any():
         raise PurchasesError("COUNT_CHECK")
@@ -160,7 +182,7 @@ def marginals(
 
 def _occupied(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> Cells:
     """Run the query in the cheapest form that gives its counts."""
-    public = _public(tables.engine)
+    public = public_of(tables.engine)
     if purchases.buyers is None:
         return _fetched(tables.engine, cells(inquiry, purchases, tables, public))
     quick, mapped = replace(purchases, person=None), replace(purchases.buyers, person=None)
@@ -179,7 +201,7 @@ def _occupied(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> Cells:
     return _fetched(tables.engine, cells(inquiry, purchases, tables, public))
 
 
-def _public(engine: BaseBackend) -> PublicTable:
+def public_of(engine: BaseBackend) -> PublicTable:
     """Choose how the public lists come along: PostgreSQL may let us read only."""
     return written if engine.name == "postgres" else carried
 
@@ -198,7 +220,8 @@ def _latest(inquiry: Inquiry, purchases: Purchases, tables: Opened, public: Publ
         return rows.select("buyer").distinct().mutate(cell=ibis.literal(0, type="int64"))
     rows = coded(inquiry, axes, rows, tables, public)
     rows = rows.mutate(key=rows["since"] * total + (total - 1 - rows["cell"]))
-    latest = rows.group_by("buyer").aggregate(key=rows["key"].max(), **_smallest_person(rows))
+    person = _smallest_person(rows, tables)
+    latest = rows.group_by("buyer").aggregate(key=rows["key"].max(), **person)
     return latest.mutate(cell=total - 1 - latest["key"] % total).drop("key")
 
 
@@ -229,8 +252,15 @@ def _counted(one_each: Table) -> Table:
     return one_each.group_by("cell").aggregate(buyers=one_each.count())
 
 
-def _smallest_person(rows: Table) -> dict[str, Any]:
-    return {"person": rows["person"].min()} if "person" in rows.columns else {}
+def _smallest_person(rows: Table, tables: Opened) -> dict[str, Any]:
+    """Choose the buyer's one key: of those that are not blank, the first in the order of bytes."""
+    if "person" not in rows.columns:
+        return {}
+    person = rows["person"]
+    if tables.texts_of is None:
+        return {"person": person.min(where=present(person))}
+    # By a column's own collation two keys may be equal, and the order of rows would choose.
+    return {"person": person.argmin(bytewise(person, tables.texts_of), where=present(person))}
 
 
 def _held(inquiry: Inquiry, columns: Mapping[str, str]) -> list[str]:
@@ -245,8 +275,15 @@ def _impersonal(purchases: Purchases) -> Purchases:
     )
 
 
-def _refuse_guests(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> None:
-    guests = guests_in_scope(inquiry, purchases, tables, _public(tables.engine))
+def refuse_guests(inquiry: Inquiry, purchases: Purchases, tables: Opened) -> None:
+    """Refuse purchases in scope that name no buyer, where the retailer wants it so.
+
+    Raises:
+        PurchasesError: ``NULL_ID``.
+    """
+    if purchases.on_null_id != "fail":
+        return
+    guests = guests_in_scope(inquiry, purchases, tables, public_of(tables.engine))
     if _run(tables.engine, guests).num_rows:
         raise PurchasesError("NULL_ID", field="buyer")
 

@@ -1,23 +1,27 @@
-"""One record per buyer -> keyed hashes of the shared person key, made inside the engine.
+"""One record per buyer -> keyed hashes of the shared person key, in the engine where it can.
 
 In: records with a person key, and the key of the docket. Out: cell codes and 64-bit hashes, in
-batches. A person key itself is never fetched from the engine.
+batches. From DuckDB no ASCII key is fetched; what another engine holds is hashed as it streams by.
 """
 
 import hashlib
-from collections.abc import Iterator
-from typing import Any, Final
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, Final, NamedTuple
 
 import ibis
+import numpy as np
+import numpy.typing as npt
 from ibis.expr.types import Table
 
-from dpnotice.errors import PurchasesError
+from dpnotice.retailer.clock import in_utc
 from dpnotice.retailer.counting import forget
+from dpnotice.retailer.keys import engine_key, normalised, plain_ascii
 from dpnotice.retailer.texts import encoded
 
 _BLOCK: Final = 64
 """Bytes of a block of SHA-256, to which HMAC pads its key (RFC 2104)."""
-_INNER, _OUTER = "dpnotice_inner", "dpnotice_outer"
+_PADS: Final = ("dpnotice_inner", "dpnotice_outer")
+_ROWS: Final = 2**17
 
 
 @ibis.udf.scalar.builtin
@@ -45,44 +49,119 @@ def first(text: str, n: int) -> str:  # type: ignore[empty-body]
     """The first characters of a text."""
 
 
-def keyed_hashes(records: Table, engine: Any, *, key: bytes, label: str) -> Iterator[Any]:
-    """Hash the person keys of records in the engine, keyed.
+class Keyed(NamedTuple):
+    """A batch of records: where each buyer is counted, and the hash of their key.
 
-    h = first 8 bytes, big-endian, of HMAC-SHA256(key, label, a zero byte, person key in UTF-8).
+    Attributes:
+        cells: (n,) int64 codes of the full cross.
+        hashes: (n,) uint64; 0 where there is no key.
+        held: (n,) whether there is a key.
+    """
+
+    cells: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint64]
+    held: npt.NDArray[np.bool_]
+
+
+def keyed(records: Table, engine: Any, *, key: bytes, rule: str) -> Generator[Keyed]:
+    """Hash the person keys of records, keyed: in DuckDB where they are ASCII, else here.
+
+    h = first 8 bytes, big-endian, of HMAC-SHA256(key, rule, a zero byte, normalised key in UTF-8).
 
     Run by: the retailer. The hashes are as secret as the records: who holds the key can hash a
     list of guesses.
 
     Args:
-        records: of :func:`dpnotice.retailer.counting.records`, with ``person``; in DuckDB.
+        records: of :func:`dpnotice.retailer.counting.records`, with ``person``.
         engine: that runs them.
         key: of the docket; longer than a block it is hashed first, as HMAC does.
-        label: what the hashes are for.
+        rule: by which keys are spelt alike, one of :data:`dpnotice.retailer.keys.RULES`.
 
     Yields:
-        Arrow batches of ``cell`` (int64) and ``hash`` (uint64), for records with a person key;
-        16 bytes per record are held at once.
-
-    Raises:
-        PurchasesError: ``HASH_ENGINE`` where the engine has no keyed hash of its own.
+        Batches of some 10^5 records; only one is held at once.
     """
+    pads = _pads(key, rule)
+    digest = _digest(*pads)
     if engine.name != "duckdb":
-        raise PurchasesError("HASH_ENGINE", field="source")
-    padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
-    pads = {
-        _INNER: bytes(byte ^ 0x36 for byte in padded) + label.encode() + b"\0",
-        _OUTER: bytes(byte ^ 0x5C for byte in padded),
-    }
-    held = records.filter(records["person"].notnull())
-    inner = sha256(joined(getvariable(_INNER), encoded(held["person"])))
-    digits = first(sha256(joined(getvariable(_OUTER), unhex(inner))), 16)
-    query = held.select("cell", hash=ibis.literal("0x").concat(digits).name("h").cast("uint64"))
+        yield from _streamed(records.select("cell", other=records["person"]), engine, digest, rule)
+        return
     try:
-        for name, pad in pads.items():
+        for name, pad in zip(_PADS, pads, strict=True):
             engine.con.execute(f"SET VARIABLE {name} = ?", [pad]).fetchall()
-        hashed = engine.to_pyarrow(query)
+        yield from _streamed(_hashed(records, rule), engine, digest, rule)
     finally:
-        for name in pads:
+        for name in _PADS:
             engine.con.execute(f"RESET VARIABLE {name}").fetchall()
+
+
+def _pads(key: bytes, rule: str) -> tuple[bytes, bytes]:
+    """Return what HMAC hashes before the message, and before the inner digest."""
+    padded = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+    inner = bytes(byte ^ 0x36 for byte in padded) + rule.encode() + b"\0"
+    return inner, bytes(byte ^ 0x5C for byte in padded)
+
+
+def _digest(inner: bytes, outer: bytes) -> Callable[[str], int]:
+    """Return the keyed hash of one normalised key, both pads hashed once."""
+    begun, ended = hashlib.sha256(inner), hashlib.sha256(outer)
+
+    def digest(text: str) -> int:
+        message, result = begun.copy(), ended.copy()
+        message.update(text.encode())
+        result.update(message.digest())
+        return int.from_bytes(result.digest()[:8], "big")
+
+    return digest
+
+
+def _hashed(records: Table, rule: str) -> Table:
+    """Build the query that hashes ASCII keys, and hands over the others as they are."""
+    person = records["person"]
+    plain = plain_ascii(person)
+    spelt = engine_key(person, rule)
+    inner = sha256(joined(getvariable(_PADS[0]), encoded(spelt)))
+    digits = first(sha256(joined(getvariable(_PADS[1]), unhex(inner))), 16)
+    hashed = ibis.literal("0x").concat(digits).name("h").cast("uint64")
+    return records.select(
+        "cell",
+        hash=plain.ifelse(hashed, ibis.null("uint64")),
+        other=plain.ifelse(ibis.null("string"), person),
+    )
+
+
+def _streamed(
+    query: Table, engine: Any, digest: Callable[[str], int], rule: str
+) -> Iterator[Keyed]:
+    """Run a query batch by batch; hash here what the engine handed over."""
+    try:
+        with in_utc(engine):
+            for batch in _batches(query, engine):
+                yield _completed(batch, digest, rule)
+    finally:
         forget(engine, query)
-    yield from hashed.to_batches()
+
+
+def _batches(query: Table, engine: Any) -> Iterator[Any]:
+    if engine.name != "duckdb":
+        return iter(engine.to_pyarrow_batches(query, chunk_size=_ROWS))
+    # Ibis 12 asks DuckDB 2 for its batches by a name that DuckDB dropped.
+    relation = engine._to_duckdb_relation(query)  # noqa: SLF001 -- until Ibis knows the new one
+    reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_record_batch
+    return iter(reader(_ROWS))
+
+
+def _completed(batch: Any, digest: Callable[[str], int], rule: str) -> Keyed:
+    cells = batch["cell"].to_numpy(zero_copy_only=False).astype(np.int64)
+    hashes, held = np.zeros(len(cells), dtype=np.uint64), np.zeros(len(cells), dtype=np.bool_)
+    if "hash" in batch.schema.names:
+        hashes = batch["hash"].fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)
+        held = batch["hash"].is_valid().to_numpy(zero_copy_only=False)
+    handed = np.flatnonzero(batch["other"].is_valid().to_numpy(zero_copy_only=False))
+    if len(handed):
+        texts = batch["other"].take(handed).to_pylist()
+        spelt = [normalised(text, rule) for text in texts]
+        found = [(at, digest(text)) for at, text in zip(handed, spelt, strict=True) if text]
+        hashes, held = hashes.copy(), held.copy()
+        for at, value in found:
+            hashes[at], held[at] = value, True
+    return Keyed(cells, hashes, held)

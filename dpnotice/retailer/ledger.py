@@ -233,7 +233,7 @@ class Ledger:
                 account=_account(inquiry, retailer),
                 request=request,
                 attempt=attempt,
-                cost=inquiry.loss.nano,
+                cost=inquiry.total_loss.nano,
                 body=os.urandom(_NONCE),
             )
         return Debit(request=request, attempt=attempt, sequence=sequence, head=head.hex())
@@ -279,7 +279,7 @@ class Ledger:
                 code="MEASURE",
             )
         _check_spelling(connection, _account(inquiry, retailer))
-        spent, asked = _spent(connection, _account(inquiry, retailer)), inquiry.loss.value
+        spent, asked = _spent(connection, _account(inquiry, retailer)), inquiry.total_loss.value
         if spent + asked > self.cap:
             raise LedgerError(
                 f"{self.measure} spent {spent}, asked {asked}, cap {self.cap}; "

@@ -18,8 +18,8 @@ import opendp.prelude as dp
 
 from dpnotice.errors import PurchasesError
 from dpnotice.inquiry import Inquiry
+from dpnotice.layout import NoisyTable
 from dpnotice.privacy import Noise, NoiseLaw
-from dpnotice.release import NoisyTable
 from dpnotice.retailer.confidential import ConfidentialCounts
 
 dp.enable_features("contrib")

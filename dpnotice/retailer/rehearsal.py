@@ -8,13 +8,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Final
 
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise
-from dpnotice.reporting import wording
+from dpnotice.reporting import cards
 from dpnotice.retailer import mechanism
-from dpnotice.retailer.answer import check_arguments, request_id
+from dpnotice.retailer.answer import check_arguments, docket_key, request_id
 from dpnotice.retailer.edge import guarded
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Opened, Purchases
@@ -57,7 +58,7 @@ class Rehearsal:
 
     def page(self) -> str:
         """Return all of it as a page of text."""
-        return wording.rehearsal_page(
+        return cards.rehearsal_page(
             {
                 "inquiry": self.inquiry.to_dict(),
                 "retailer": self.retailer,
@@ -66,7 +67,8 @@ class Rehearsal:
                 "columns": self.columns,
                 "tables": [self._table(of) for of in self.inquiry.tables],
                 "measure": self.inquiry.loss.measure,
-                "asked": self.inquiry.loss.value,
+                "asked": self.inquiry.total_loss.value,
+                "sketch": None if self.inquiry.sketch is None else self.inquiry.sketch.facts(),
                 "spent": self.spent,
                 "cap": self.cap,
                 "state": self.state,
@@ -93,7 +95,14 @@ class Rehearsal:
         return {"of": of, "cells": cells, "sd": noise.sd, "half_width": noise.half_width(0.95)}
 
 
-def rehearse(inquiry: Inquiry, purchases: Purchases, *, retailer: str, ledger: Ledger) -> Rehearsal:
+def rehearse(
+    inquiry: Inquiry,
+    purchases: Purchases,
+    *,
+    retailer: str,
+    ledger: Ledger,
+    sketch_key: str | Path | None = None,
+) -> Rehearsal:
     """Check all that :func:`dpnotice.answer` would check before it counts, and debit nothing.
 
     Run by: the retailer, before it answers. Of files only the schema is read.
@@ -103,6 +112,7 @@ def rehearse(inquiry: Inquiry, purchases: Purchases, *, retailer: str, ledger: L
         purchases: the sales table and the meaning of its columns.
         retailer: name of the account.
         ledger: the budget.
+        sketch_key: the docket's key, as the answer would take it.
 
     Returns:
         What an answer would read, cost and hand over; no part of it hangs on the data.
@@ -111,11 +121,18 @@ def rehearse(inquiry: Inquiry, purchases: Purchases, *, retailer: str, ledger: L
         PurchasesError: the mapping or the schema breaks a rule.
         LedgerError: the account could not pay for a new answer.
     """
-    return guarded(lambda: _rehearsed(inquiry, purchases, retailer, ledger))
+    return guarded(lambda: _rehearsed(inquiry, purchases, retailer, ledger, sketch_key))
 
 
-def _rehearsed(inquiry: Inquiry, purchases: Purchases, retailer: str, ledger: Ledger) -> Rehearsal:
+def _rehearsed(
+    inquiry: Inquiry,
+    purchases: Purchases,
+    retailer: str,
+    ledger: Ledger,
+    sketch_key: str | Path | None,
+) -> Rehearsal:
     check_arguments(inquiry, purchases, retailer, ledger)
+    docket_key(inquiry, sketch_key)
     state = ledger.lookup(request_id(inquiry, retailer, purchases.ids))[1]
     if state in {"new", "lost"}:
         ledger.check_affordable(inquiry, retailer)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dpnotice.release import MAX_JSON_CELLS
+from dpnotice.inquiry import MAX_JSON_CELLS
 from made.releases import Names, matter, release
 
 TRAILER: Final = 72

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from dpnotice.bitmap import Sketch
 from dpnotice.inquiry import Inquiry
+from dpnotice.layout import NoisyTable
 from dpnotice.privacy import Noise, NoiseLaw
-from dpnotice.release import NoisyTable, Release
+from dpnotice.release import Release
 
 Names = tuple[str, ...]
 
@@ -79,6 +81,7 @@ def release(
     *,
     retailer: str = "sephora",
     attempt: int = 0,
+    sketch: Sketch | None = None,
 ) -> Release:
     """Exactly these counts, said to carry noise of one scale, or of a scale by table."""
     scales = scale if isinstance(scale, Mapping) else dict.fromkeys(asked.tables, scale)
@@ -95,6 +98,7 @@ def release(
         ledger_sequence=1,
         ledger_head="0" * 64,
         versions={},
+        sketch=sketch,
     )
 
 
