@@ -36,8 +36,8 @@ from answer_timing import interleaved
 from scipy.fft import dctn
 
 from dpnotice.analyst import intervals
+from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.counts import RetailerCounts, fit_counts
-from dpnotice.analyst.members import estimate_class
 from dpnotice.analyst.rates import Sampling
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release

@@ -13,8 +13,8 @@ from datetime import date
 import numpy as np
 from scipy.stats import binom
 
+from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import compare
-from dpnotice.analyst.members import estimate_class
 from dpnotice.datasets import Case, complete_journey, store_visits
 from dpnotice.demo.displays import vehicles
 from dpnotice.demo.findings import class_findings, reach_findings

@@ -12,12 +12,12 @@ from dpnotice.version import __version__ as __version__
 if TYPE_CHECKING:
     from dpnotice import datasets as datasets
     from dpnotice.advice import advise as advise
+    from dpnotice.analyst.combine import estimate_class as estimate_class
     from dpnotice.analyst.compare import compare as compare
     from dpnotice.analyst.digital import Digital as Digital
     from dpnotice.analyst.direct import Direct as Direct
     from dpnotice.analyst.media import Broadcast as Broadcast
     from dpnotice.analyst.media import Print as Print
-    from dpnotice.analyst.members import estimate_class as estimate_class
     from dpnotice.analyst.plan import NoticePlan as NoticePlan
     from dpnotice.analyst.rates import beta as beta
     from dpnotice.analyst.rates import lognormal as lognormal
@@ -45,7 +45,7 @@ _HOMES: Final = {
     "rehearse": "dpnotice.retailer.rehearsal",
     "Release": "dpnotice.release",
     "load_releases": "dpnotice.analyst.together",
-    "estimate_class": "dpnotice.analyst.members",
+    "estimate_class": "dpnotice.analyst.combine",
     "beta": "dpnotice.analyst.rates",
     "lognormal": "dpnotice.analyst.rates",
     "Print": "dpnotice.analyst.media",

@@ -23,7 +23,7 @@ from dpnotice.analyst.design import (
     spread,
     transform,
 )
-from dpnotice.analyst.intervals import Counted, Floats
+from dpnotice.analyst.intervals import Counted, Floats, LinearNoise
 from dpnotice.errors import EstimateError
 from dpnotice.release import Release
 from dpnotice.segments import Axis
@@ -69,6 +69,10 @@ class RetailerCounts:
             EstimateError: the tables do not determine it; the missing one is named.
         """
         return back(self._coefficients(names, self.design.inverse(names)))
+
+    def cells(self, names: Names) -> tuple[Floats, LinearNoise]:
+        """Return the estimated counts of a marginal, and the law of the error that all share."""
+        return self.marginal(names), self.design.cell_error(names)
 
     def query(self, names: Names, weights: Floats) -> Counted:
         """Estimate a weighted sum of the cells of a marginal, with the law of its error.
@@ -159,7 +163,7 @@ def fit_counts(releases: tuple[Release, ...]) -> RetailerCounts:
     tables = [item for release in releases for item in release.tables.items()]
     design = Design(
         owner=releases[0].retailer,
-        axes=releases[0].inquiry.axes,
+        axes=max((release.inquiry.table_axes for release in releases), key=len),
         tables=tuple((names, noisy.noise) for names, noisy in tables),
     )
     return RetailerCounts(

@@ -253,7 +253,7 @@ def planned(
     noises = stated_noise(inquiry.loss if loss is None else loss, weights)
     return Design(
         owner="the inquiry",
-        axes=inquiry.axes,
+        axes=inquiry.table_axes,
         tables=tuple((table.of, noise) for table, noise in zip(listed, noises, strict=True)),
     )
 

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from dpnotice.analyst.bounds import highest_ratio, lowest_ratio
 from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.members import LEVEL, ClassEstimate
-from dpnotice.analyst.overlap import highest_ratio, lowest_ratio
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling, Uniform
 from dpnotice.segments import CONTACT

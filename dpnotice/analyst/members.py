@@ -1,31 +1,34 @@
-"""Releases -> the class: how many people, of what composition, known to which retailers.
+"""Who is known -> the class: how many people, of what composition, known to which retailers.
 
-In: releases of one question. Out: `ClassEstimate`. One release gives points; several without
-sketches give bounds only, since nothing in the files says which buyers are the same people.
+In: fitted releases and what is stated of other members. Out: `ClassEstimate`. One release, or
+several whose sketches were compared, give points; several without sketches give bounds only, since
+nothing in the files says which buyers are the same people.
 """
 
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dpnotice.analyst.cells import MODEL_BASED, CellMap
-from dpnotice.analyst.counts import RetailerCounts, check_consistent, fit_counts
+from dpnotice.analyst.counts import RetailerCounts
 from dpnotice.analyst.intervals import Floats, bonferroni, check_level
+from dpnotice.analyst.known import Known
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.parts import in_words, indicator, ordered, part_and_whole
 from dpnotice.analyst.persons import (
     buyers,
     cells_of,
+    factor_draws,
     known_to_all,
     numbers,
     persons,
     size_draws,
 )
 from dpnotice.analyst.rates import Quantity
+from dpnotice.analyst.rungs import known_interval, rungs
 from dpnotice.analyst.smoothing import smooth
-from dpnotice.analyst.together import together
 from dpnotice.analyst.weighted import (
     BOUNDS_NOTE,
     mean_of,
@@ -35,7 +38,6 @@ from dpnotice.analyst.weighted import (
 )
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Inquiry
-from dpnotice.release import Release
 from dpnotice.reporting import figures, tables, wording
 from dpnotice.result import Estimate, interval_series, summary_frame
 from dpnotice.segments import CONTACT, Axis
@@ -49,62 +51,29 @@ LEVEL: Final = 0.95
 KNOWN_BUYERS: Final = "known buyers"
 
 
-def estimate_class(
-    releases: Iterable[Release],
-    *,
-    outside: Quantity | None = None,
-    users_per_buyer: Quantity | None = None,
-) -> "ClassEstimate":
-    """Combine releases into an estimate of the class.
-
-    With U distinct known buyers, theta the share of purchasers in no responding retailer's records
-    and h class members per purchaser: N = U h / (1 - theta).
-
-    Args:
-        releases: as loaded by :func:`dpnotice.load_releases`; one per retailer and attempt.
-        outside: theta, a fraction, law or None.
-        users_per_buyer: h, 1 or more, a number, law or None; draws of a law below 1 count as 1.
-
-    Returns:
-        Size, composition and overlap. Without `outside` and `users_per_buyer` it describes known
-        buyers, and every sentence says so.
-
-    Raises:
-        ReleaseError: the releases do not belong together.
-        EstimateError: h may fall below 1, or theta reach 1.
-    """
-    given = [releases] if isinstance(releases, Release) else releases
-    checked = together(given)
-    by_retailer = groupby(checked, key=lambda release: release.retailer)
-    beyond = Beyond(outside=outside, users_per_buyer=users_per_buyer)
-    return ClassEstimate(
-        inquiry=checked[0].inquiry,
-        retailers=tuple(check_consistent(fit_counts(tuple(g))) for _, g in by_retailer),
-        losses=tuple(
-            f"{r.retailer}: {r.inquiry.loss.measure} {r.inquiry.loss.value:f}" for r in checked
-        ),
-        beyond=beyond,
-    )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class ClassEstimate:
-    """The class, seen through the retailers' noisy counts.
+    """The class, seen through the retailers' noisy counts and sketches.
 
     Axis ``contact`` belongs to a person at a retailer and may differ between retailers; every
     other axis is taken to put a person in the same level wherever they are known.
 
     Attributes:
         inquiry: the question answered.
-        retailers: the fitted counts of each retailer.
+        known: buyers of each retailer, and persons as far as they can be told apart.
         losses: what each release cost its buyers, in words.
         beyond: what is stated of members whom no responding retailer knows.
     """
 
     inquiry: Inquiry
-    retailers: tuple[RetailerCounts, ...]
+    known: Known
     losses: tuple[str, ...]
     beyond: Beyond
+
+    @property
+    def retailers(self) -> tuple[RetailerCounts, ...]:
+        """The fitted counts of each retailer."""
+        return self.known.retailers
 
     @property
     def axes(self) -> Mapping[str, Axis]:
@@ -129,17 +98,15 @@ class ClassEstimate:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What every figure rests on, in words."""
-        lines = [f"privacy loss per buyer: {'; '.join(self.losses)}"]
-        if len(self.retailers) > 1:
-            lines.append("no sketch: nothing is assumed about the overlap between retailers")
-        lines += self.beyond.assumptions
-        return tuple(lines)
+        losses = f"privacy loss per buyer: {'; '.join(self.losses)}"
+        return (losses, *self.known.assumptions, *self.beyond.assumptions)
 
     def size(self, level: float = LEVEL) -> Estimate:
-        """Return the number of members: a point for one retailer, bounds for several.
+        """Return the number of members: a point where persons are told apart, bounds elsewhere.
 
         The bounds hold whatever the overlap is: at least the largest retailer's buyers (a
-        simultaneous lower limit over retailers), at most the sum over retailers.
+        simultaneous lower limit over retailers), at most the sum over retailers; for more than five
+        sketches, the least and the most persons that agree with all pairs of them.
         """
         return self.count(level=level)
 
@@ -155,9 +122,9 @@ class ClassEstimate:
         """
         level = check_level(level)
         part = indicator(self.axes, where)
-        found = [retailer.products(part)[0] for retailer in self.retailers]
         population = self._population_of(where)
-        estimate, lower, upper = persons(found, self._beyond_for(where), level)
+        interval = partial(known_interval, self.known, part)
+        estimate, lower, upper = persons(interval, self._beyond_for(where), level)
         note = BOUNDS_NOTE if estimate is None else ""
         return Estimate(
             quantity=f"number of {population}",
@@ -194,7 +161,7 @@ class ClassEstimate:
         """
         level = check_level(level)
         part, whole = part_and_whole(self.axes, where, within)
-        pairs = [retailer.products(part, whole) for retailer in self.retailers]
+        pairs = [source.products(part, whole) for source in self.known.of(part)]
         return mean_of(
             [p for p, _ in pairs],
             [w for _, w in pairs],
@@ -218,7 +185,7 @@ class ClassEstimate:
             EstimateError: as :meth:`count`.
             PlanError: no fractions, or a level missing.
         """
-        return mean_rate(self.retailers, rates, check_level(level), self._population_of)
+        return mean_rate(self.known, rates, check_level(level), self._population_of)
 
     def total(self, weights: Quantity, *, unit: str, level: float = LEVEL) -> Estimate:
         """Return a weighted sum over known buyers, for instance of dollars per person.
@@ -235,7 +202,7 @@ class ClassEstimate:
             EstimateError: as :meth:`count`.
             PlanError: a negative weight, or a level missing.
         """
-        return total_weight(self.retailers, weights, check_level(level), unit)
+        return total_weight(self.known, weights, check_level(level), unit)
 
     def by(self, *names: str, level: float = LEVEL, simultaneous: bool = False) -> "pd.DataFrame":
         """Return the members of every cell of a marginal, or the buyers of every retailer.
@@ -264,7 +231,7 @@ class ClassEstimate:
         each = bonferroni(level, cells) if simultaneous else level
         estimate, lower, upper = (
             values.ravel()
-            for values in cells_of(self.retailers, names, self._beyond_for(names), each)
+            for values in cells_of(self.known.of(names), names, self._beyond_for(names), each)
         )
         return tables.cells(
             {name: self.axes[name].levels for name in names},
@@ -291,7 +258,7 @@ class ClassEstimate:
                 "buyers; name an axis, or estimate the class of one release"
             )
         beyond = Beyond() if smoothed else self._beyond_for(names)
-        estimate, lower, upper = cells_of(self.retailers, names, beyond, level)
+        estimate, lower, upper = cells_of(self.known.of(names), names, beyond, level)
         if smoothed:
             error = self.retailers[0].design.cell_error(ordered(self.axes, names))
             estimate, lower, upper = smooth(estimate, error.sd, level)
@@ -306,46 +273,66 @@ class ClassEstimate:
         )
 
     def explain(self, **where: object) -> "pd.DataFrame":
-        """Return where the error of a count of known buyers comes from, by released table.
+        """Return where the error of a count comes from, by released table and beyond.
 
         Args:
             **where: axis = a level or a list of levels; without it, of the size.
 
         Returns:
             retailer, table, noise_sd (of one of its cells), sd (added to the count, persons) and
-            share_of_variance within the retailer. What the overlap leaves open stands in no row:
-            it is the distance between the bounds.
+            share_of_variance within the retailer. Joint persons have a row for the sketches and
+            one for the linkage prior; members one for ``outside``. What the overlap leaves open
+            stands in no row: it is the distance between the bounds.
 
         Raises:
             EstimateError: as :meth:`count`.
         """
-        rows = sources_of_error(self.retailers, indicator(self.axes, where))
+        part, beyond = indicator(self.axes, where), self._beyond_for(where)
+        factor = factor_draws(beyond) if beyond.stated else None
+        rows = sources_of_error(self.known, part, factor)
         return tables.frame(rows, (*rows[0],))
 
     def overlap(self, level: float = LEVEL) -> "pd.DataFrame":
-        """Return, for every set of retailers, the persons known to all of them: bounds.
+        """Return, for every set of retailers, the persons known to all of them.
 
-        Without sketches the number known to all of two or more retailers lies between 0 and the
-        smallest of their buyers; a set of one is that retailer's own estimate.
+        Estimates where their sketches were compared. Without sketches the number known to all of
+        two or more retailers lies between 0 and the smallest of their buyers; a set of one is that
+        retailer's own estimate.
 
         Returns:
             retailers, size (of the set), estimate, lower, upper, level, unit.
         """
-        rows = known_to_all(self.retailers, check_level(level))
+        rows = known_to_all(self.known, check_level(level))
         return tables.frame(rows, (*rows[0],))
 
     def bounds(self, level: float = LEVEL) -> Estimate:
         """Return the number of distinct known buyers without any assumption about overlap."""
-        return replace(self, beyond=Beyond()).size(level)
+        return replace(self, known=Known(retailers=self.retailers), beyond=Beyond()).size(level)
+
+    def ladder(self, level: float = LEVEL) -> "pd.DataFrame":
+        """Return what can be said of the number of known buyers, by how much is taken for granted.
+
+        Returns:
+            rung, rests_on, estimate (nan for bounds), lower, upper, level, unit; the widest first:
+            counts alone, sketches two by two, all of their patterns or a stated model.
+
+        Raises:
+            EstimateError: ``INCONSISTENT`` where counts and sketches cannot both be true.
+        """
+        rows = rungs(self.known, check_level(level))
+        return tables.frame(rows, (*rows[0],))
 
     @property
     def draws(self) -> Floats:
-        """Draws of the size: (20,000,), or (20,000, 2) low and high ends for several retailers."""
-        return size_draws(self.retailers, self.beyond)
+        """Draws of the size: (20,000,), or (20,000, 2) low and high ends where it has no point.
+
+        The ends are those of the counts alone, also where more than five sketches narrow them.
+        """
+        return size_draws(self.known.sources, self.beyond)
 
     def summary(self) -> "pd.DataFrame":
-        """Return size, buyers per retailer, and shares of every level that can be estimated."""
-        return summary_frame([self.size(), *buyers(self.retailers, LEVEL), *self._shares()])
+        """Return size, its bounds, buyers per retailer, and the shares that can be estimated."""
+        return summary_frame([*self._sizes(), *self._shares()])
 
     def to_frame(self) -> "pd.DataFrame":
         """Return the buyers of every retailer with their intervals."""
@@ -369,8 +356,12 @@ class ClassEstimate:
         return figures.draw(self.plot_data(by=by), ax)
 
     def statement(self) -> str:
-        """Return one sentence on the size."""
-        return wording.size_sentence(self.size().to_dict(), self.population, len(self.retailers))
+        """Return one sentence on the size; where sketches tell, the bounds without them too."""
+        told = wording.size_sentence(self.size().to_dict(), self.population, len(self.retailers))
+        if not self.known.said:
+            return told
+        beside = wording.beside_sentence(self.bounds().to_dict(), self.known.said)
+        return " ".join([told, beside, *map(wording.contradiction_sentence, self.known.flags)])
 
     def to_dict(self) -> dict[str, Any]:
         """Return summary and assumptions as plain JSON types."""
@@ -379,7 +370,7 @@ class ClassEstimate:
             "inquiry": self.inquiry.digest,
             "retailers": [retailer.retailer for retailer in self.retailers],
             "assumptions": list(self.assumptions),
-            "estimates": [e.to_dict() for e in [self.size(), *buyers(self.retailers, LEVEL)]],
+            "estimates": [estimate.to_dict() for estimate in self._sizes()],
         }
 
     def __repr__(self) -> str:
@@ -387,6 +378,11 @@ class ClassEstimate:
 
     def _repr_html_(self) -> str:
         return tables.html(self.summary(), self.statement(), self.assumptions)
+
+    def _sizes(self) -> list[Estimate]:
+        """The size, what the counts alone say of it, and the buyers of every retailer."""
+        alone = [self.bounds()] if self.known.said else []
+        return [self.size(), *alone, *buyers(self.retailers, LEVEL)]
 
     def _shares(self, by: str | None = None) -> list[Estimate]:
         shares = []

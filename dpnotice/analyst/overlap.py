@@ -1,180 +1,284 @@
-"""What can be said of persons when each retailer counts its own buyers: bounds.
+"""Sketches of several retailers -> the people at exactly each set of them, block by block.
 
-In: buyers by retailer and cell, and each buyer's chance of being reached. Out: the ends of what the
-class and its reach can be, whatever the overlap between the retailers is. Nothing is assumed about
-which buyers of one retailer are also buyers of another.
+In: the flipped maps and fitted counts of two to five retailers. Out: `Overlap`: regions with the
+law of their errors, after the counts of keyed buyers joined. Noisy maps are never merged: the
+patterns over all of them are counted, and the regions solved for.
 """
 
-from functools import reduce
-from operator import add
-from typing import Any, Final
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from dpnotice.analyst.intervals import Counted, Floats, bonferroni, count_interval
+from dpnotice.analyst.counts import RetailerCounts
+from dpnotice.analyst.design import Names
+from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.patterns import histogram
+from dpnotice.analyst.planes import Planes, scored
+from dpnotice.analyst.rates import Quantity, Sampling
+from dpnotice.analyst.regions import Regions, membership, pair_sd, solve
+from dpnotice.bitmap import DRAWS, Sketch, SketchPlan
+from dpnotice.errors import EstimateError
 
-_MOST_STEPS: Final = 100
-_CLOSE: Final = 1e-12
+MOST_JOINT: Final = 5
+"""Retailers whose patterns are fitted together: 2^5 of them."""
+_FEWEST: Final = 2
+_QUANTILE: Final = 1.96
+_ALARM, _BLOCK_ALARM = 4.0, 6.0
+"""S.d. by which a map and the count beside it may differ, over all blocks and in one."""
 
 
-def lowest_ratio(buyers: Floats, chance: Floats) -> Floats:
-    """Return the least reach that any overlap allows.
+class Sketched(NamedTuple):
+    """A retailer that released a sketch beside its tables."""
 
-    A person known to several retailers is reached with at least the largest of the chances they
-    have as a buyer of each. With c = chance - x, any assignment of buyers to persons satisfies, for
-    every retailer i, reached - x persons >= sum over c < 0 of buyers c + sum over c > 0 of
-    buyers_i c, since each buyer of i is a different person. The x at which the right side is 0 is
-    therefore a lower end; the best is attained when all retailers know the same reached persons
-    and different unreached ones, where chances are alike over retailers.
+    counts: RetailerCounts
+    sketch: Sketch
+
+    @property
+    def name(self) -> str:
+        """Who answered."""
+        return self.counts.retailer
+
+    @property
+    def keyed(self) -> Floats:
+        """(blocks,) estimated buyers with a key."""
+        return np.atleast_2d(self.counts.marginal(self.sketch.plan.keyed_table))[:, 0]
+
+    @property
+    def keyed_variance(self) -> float:
+        """Variance of each of them, people squared."""
+        return self.counts.design.cell_error(self.sketch.plan.keyed_table).variance
+
+    @property
+    def flip(self) -> float:
+        """The chance that a bit was flipped."""
+        return self.sketch.plan.threshold / DRAWS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Overlap:
+    """People at exactly each set of k retailers, by block, unclipped.
+
+    The error of block b is e_b + gain_b d_b, with e_b of covariance `residual` and d_b the errors
+    of the retailers' counts that joined. Regions are numbered as in
+    :mod:`dpnotice.analyst.regions`.
+
+    Attributes:
+        retailers: k names.
+        axis: whose levels are the blocks; None for one block.
+        by_key: whether it is about buyers with a key; all buyers otherwise.
+        estimate: (blocks, R).
+        residual: (blocks, R, R), people squared.
+        gain: (blocks, R, k).
+        planes: per block the people by plane, where the maps have planes.
+        notes: what had to be assumed, in words.
+    """
+
+    retailers: tuple[str, ...]
+    axis: str | None
+    by_key: bool
+    estimate: Floats
+    residual: Floats
+    gain: Floats
+    planes: tuple[Planes, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def informative(found: Sequence[Sketched]) -> list[Sketched]:
+    """Return the retailers whose maps tell more than their counts do.
+
+    The pair of A and B lies between 0 and the smaller of the two. Where 1.96 s.d. of its estimate
+    exceed half of that for every partner of a retailer, its map is left out: a few thousand buyers
+    against a million are lost in the larger map's flips.
+    """
+    kept = list(found)
+    while len(kept) >= _FEWEST:
+        told = [min(_width(one, other) for other in kept if other is not one) for one in kept]
+        worst = int(np.argmax(told))
+        if told[worst] <= 1:
+            return kept
+        del kept[worst]
+    return []
+
+
+def _width(one: Sketched, other: Sketched) -> float:
+    """Return 1.96 s.d. of a pair over half of what the counts leave open."""
+    sizes = np.maximum([one.keyed, other.keyed], 0.0)
+    flips = [one.flip, other.flip]
+    bits = one.sketch.plan.log2_bits
+    variance = sum(
+        pair_sd(1 << size, people, flips) ** 2 for size, people in zip(bits, sizes.T, strict=True)
+    )
+    half = float(np.minimum(*sizes).sum()) / 2
+    return _QUANTILE * math.sqrt(variance) / half if half else math.inf
+
+
+def fit_overlap(found: Sequence[Sketched]) -> Overlap | None:
+    """Solve for the regions of two to five retailers in every block.
 
     Args:
-        buyers: (retailers, draws, cells) counts, signed.
-        chance: the same shape or broadcastable, fractions.
+        found: retailers whose plans agree but for epsilon; each map has its own chance of a flip.
 
     Returns:
-        (draws,) fractions, simultaneous over retailers (see :func:`simultaneous_low`).
+        None where no block can be solved.
     """
-    ends = [_lowest_of(own, buyers, chance) for own in range(len(buyers))]
-    return simultaneous_low(np.stack(ends))
+    plan = found[0].sketch.plan
+    keyed = np.stack([one.keyed for one in found], axis=1)
+    errors = np.diag([one.keyed_variance for one in found])
+    blocks = [_block(found, number) for number in range(len(plan.log2_bits))]
+    if not any(blocks):
+        return None
+    member = membership(len(found))
+    estimates, residuals, gains = [], [], []
+    for solved, counts in zip(blocks, keyed, strict=True):
+        regions = _borrowed(blocks, keyed, counts) if solved is None else solved[0]
+        joint, gain = regions.joined(counts, errors)
+        left = np.eye(len(joint.estimate)) - gain @ member
+        estimates.append(joint.estimate)
+        residuals.append(left @ regions.covariance @ left.T)
+        gains.append(gain)
+    return Overlap(
+        retailers=tuple(one.name for one in found),
+        axis=None if plan.blocks is None else plan.blocks.name,
+        by_key=True,
+        estimate=np.stack(estimates),
+        residual=np.stack(residuals),
+        gain=np.stack(gains),
+        planes=tuple(solved[1] for solved in blocks if solved and solved[1]),
+        notes=_notes(plan, blocks),
+    )
 
 
-def _lowest_of(own: int, buyers: Floats, chance: Floats) -> Floats:
-    """Return the low end that one retailer's buyers give, by Dinkelbach's iteration from above.
+_Block = tuple[Regions, Planes | None] | None
+"""Regions of a block, and by plane where there are planes; None where a logarithm is missing."""
 
-    At x the worst assignment keeps every record with a chance below x as one more person, and of
-    the others those of this retailer alone; its ratio is the next x, which only falls.
+
+def _block(found: Sequence[Sketched], number: int) -> _Block:
+    planes = found[0].sketch.plan.maps
+    maps = [one.sketch.words(number, plane) for one in found for plane in range(planes)]
+    flips = [one.flip for one in found]
+    try:
+        if planes == 1:
+            return solve(histogram(maps), flips), None
+        by_plane = scored(histogram(maps), flips, planes)
+    except EstimateError:
+        return None
+    return by_plane.regions(), by_plane
+
+
+def _borrowed(blocks: Sequence[_Block], keyed: Floats, counts: Floats) -> Regions:
+    """Return regions for a block without an estimate: shares of the others, spread widely.
+
+    Each region of several retailers has the share of its retailers' mean count that it has in the
+    blocks with an estimate, and a s.d. of 1/sqrt(12) of the smallest count: that of no knowledge.
     """
-    ratio = lower = np.ones(buyers.shape[1])
-    for _step in range(_MOST_STEPS):
-        kept = chance < ratio[:, np.newaxis]
-        kept[own] = True
-        persons = np.sum(buyers, axis=(0, 2), where=kept)
-        reached = np.sum(buyers * chance, axis=(0, 2), where=kept)
-        lower = np.clip(_ratio(reached, persons), 0.0, ratio)
-        if np.all(ratio - lower <= _CLOSE):
-            break
-        ratio = lower
-    return lower
+    number = keyed.shape[1]
+    member = membership(number)
+    solved = [regions[0].estimate for regions in blocks if regions]
+    known = np.array([bool(regions) for regions in blocks])
+    means = (keyed[known].sum(axis=0) @ member) / member.sum(axis=0)
+    share = np.clip(np.sum(solved, axis=0) / np.maximum(means, 1.0), 0.0, 1.0)
+    several = member.sum(axis=0) > 1
+    counts = np.maximum(counts, 0.0)
+    shared = np.where(several, share * (counts @ member) / member.sum(axis=0), 0.0)
+    singles = counts - member @ shared
+    least = np.array([counts[column > 0].min() for column in member.T])
+    variance = np.where(several, least**2 / 12, least**2)
+    return Regions(
+        retailers=number,
+        estimate=np.where(several, shared, singles @ member),
+        covariance=np.diag(variance),
+    )
 
 
-def simultaneous_low(draws: Floats) -> Floats:
-    """Return draws of the largest of several lower ends, without the bias of a largest draw.
-
-    The largest of noisy numbers is too large. So the quantile of the result at p is the largest of
-    the rows' quantiles at p / rows: a lower limit at any level then holds for all rows together.
-
-    Args:
-        draws: (rows, draws).
-
-    Returns:
-        (draws,), in the order of the row with the largest mean, so that draws stay paired.
-    """
-    rows, number = draws.shape
-    ranks = (np.arange(number) + 0.5) / number
-    places = np.arange(number) / max(1, number - 1)
-    sorted_rows = np.sort(draws, axis=1)
-    ordered = np.max([np.interp(ranks / rows, places, row) for row in sorted_rows], axis=0)
-    result = np.empty(number)
-    result[np.argsort(draws[int(np.argmax(draws.mean(axis=1)))], kind="stable")] = ordered
-    return result
-
-
-def highest_ratio(
-    buyers: Floats, chance: Floats, best: Floats, floor: Floats, group: npt.NDArray[np.intp]
-) -> Floats:
-    """Return the greatest reach that any overlap allows.
-
-    In each group of cells (persons stay in their group, whatever retailer knows them) with N
-    persons: reached <= min(N best, sum of buyers times chance), and floor <= N <= sum of buyers.
-    The largest ratio of sums is where the maximum of reached - x N over these is 0.
-
-    Args:
-        buyers: (retailers, draws, cells) counts, signed.
-        chance: the same shape or broadcastable: reach of a buyer of that retailer alone.
-        best: (draws, groups) the most that a person of the group can be reached, known to all.
-        floor: (groups,) persons that the group has at least.
-        group: (cells,) number of the group of each cell.
-
-    Returns:
-        (draws,) fractions.
-    """
-    groups = len(floor)
-    belongs = (group[:, np.newaxis] == np.arange(groups)).astype(np.float64)
-    most = np.sum(buyers, axis=0) @ belongs
-    reached = np.sum(buyers * chance, axis=0) @ belongs
-    most = np.maximum(most, floor)
-    persons = np.clip(reached / np.maximum(best, 1e-12), floor, most)
-    ratio = higher = np.zeros(len(most))
-    for _step in range(_MOST_STEPS):  # Dinkelbach's iteration from below
-        chosen = np.where(best > ratio[:, np.newaxis], persons, floor)
-        won = np.sum(np.minimum(reached, chosen * best), axis=1)
-        higher = np.clip(_ratio(won, np.sum(chosen, axis=1)), ratio, 1.0)
-        if np.all(higher - ratio <= _CLOSE):
-            break
-        ratio = higher
-    return higher
-
-
-def _ratio(part: Floats, whole: Floats) -> Floats:
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-
-def union_interval(found: list[Counted], level: float) -> tuple[Any, Any, Any]:
-    """Return point and interval of one count, or bounds on persons from several.
-
-    Args:
-        found: each retailer's estimate of its buyers, a number or an array, and the law of its
-            error.
-        level: confidence, a fraction.
-
-    Returns:
-        (point or None, lower, upper) in whole persons: at least the largest simultaneous lower
-        limit over retailers, at most the upper limit of their sum.
-    """
-    if len(found) == 1:
-        value, noise = found[0]
-        return value, *count_interval(value, noise.half_width(level))
-    each = bonferroni(level, len(found))  # simultaneous, one-sided at (1 - level) / 2
-    lows = [count_interval(v, noise.half_width(each))[0] for v, noise in found]
-    total, noise = sum(v for v, _ in found), reduce(add, (noise for _, noise in found))
-    low, high = reduce(np.maximum, lows), count_interval(total, noise.half_width(level))[1]
-    return None, low, np.maximum(low, high)
-
-
-def share_bounds(
-    parts: list[Counted],
-    wholes: list[Counted],
-    level: float,
-    *,
-    free: bool,
-) -> tuple[float, float]:
-    """Return the ends of a share of persons, from simultaneous limits of four counts.
-
-    Args:
-        parts: each retailer's buyers in the part.
-        wholes: each retailer's buyers, error terms aligned with the part's.
-        level: confidence, a fraction.
-        free: whether a person may be in the part at one retailer and outside it at another.
-
-    Returns:
-        With p buyers in the part and q outside it: low = max p / (max p + sum q); high = sum p /
-        (sum p + max q), or sum p / max (p + q) where `free`.
-    """
-    each = bonferroni(level, len(parts) + 1)  # simultaneous, one-sided at (1 - level) / 2
-    rests = [
-        (w - p, noise_w.minus(noise_p))
-        for (p, noise_p), (w, noise_w) in zip(parts, wholes, strict=True)
+def _notes(plan: SketchPlan, blocks: Sequence[_Block]) -> tuple[str, ...]:
+    if plan.blocks is None or all(blocks):
+        return ()
+    levels = [
+        level for level, solved in zip(plan.blocks.levels, blocks, strict=True) if solved is None
     ]
+    where = f"{plan.blocks.name} {', '.join(levels)}"
+    return (f"{where}: maps too noisy to solve; overlap as in the other blocks, error of any",)
 
-    def limits(counts: list[Counted]) -> tuple[float, float]:
-        """Lower limit of the largest and upper limit of the sum."""
-        least = max(v - noise.half_width(each) for v, noise in counts)
-        noise = reduce(add, (noise for _, noise in counts))
-        return max(0.0, least), max(0.0, sum(v for v, _ in counts) + noise.half_width(each))
 
-    (p_most, p_sum), (q_most, q_sum) = limits(parts), limits(rests)
-    low = p_most / (p_most + q_sum) if p_most + q_sum else 0.0
-    whole = limits(wholes)[0] if free else p_sum + q_most
-    high = min(1.0, p_sum / whole) if whole else 1.0
-    return low, max(low, high)
+def contradiction(one: Sketched) -> str | None:
+    """Tell whether a retailer's map and its count of keyed buyers differ by far more than chance.
+
+    z = (-m ln Z - c) / sqrt(m s^2 - c + Var c), over all blocks together and in each.
+
+    Returns:
+        Both figures in words, or None.
+    """
+    shown = [_shown(one, block) for block in range(len(one.sketch.plan.log2_bits))]
+    told = np.array([both is not None for both in shown])
+    if not told.any():
+        return None
+    sizes, variances = np.transpose([both for both in shown if both is not None])
+    counts = one.keyed[told]
+    variances = variances + one.keyed_variance
+    apart = (sizes - counts) / np.sqrt(variances)
+    total = (sizes - counts).sum() / math.sqrt(variances.sum())
+    if abs(total) <= _ALARM and np.abs(apart).max() <= _BLOCK_ALARM:
+        return None
+    return (
+        f"{one.name}: its map shows {sizes.sum():,.0f} buyers with a key and its tables "
+        f"{counts.sum():,.0f}, which chance does not explain; ask the retailer"
+    )
+
+
+def _shown(one: Sketched, block: int) -> tuple[float, float] | None:
+    """Return the buyers that the maps of a block show, and the variance of that; None if full."""
+    try:
+        planes = [
+            solve(histogram([one.sketch.words(block, plane)]), [one.flip])
+            for plane in range(one.sketch.plan.maps)
+        ]
+    except EstimateError:
+        return None
+    return sum(each.union for each in planes), sum(each.union_sd**2 for each in planes)
+
+
+def independent_overlap(
+    counts: Sequence[RetailerCounts], population: Quantity, axes: Names
+) -> Overlap:
+    """Return the overlap of buyers who are drawn independently at each retailer.
+
+    In a block with P persons: P prod over T of n_i / P, prod over the others of 1 - n_i / P. Heavy
+    buyers make it false: the true overlap is larger, and the number of persons smaller.
+
+    Args:
+        counts: of each retailer.
+        population: a number, or a frame by one axis.
+        axes: that axis, or none.
+
+    Raises:
+        EstimateError: ``POPULATION`` where a block has more buyers than persons.
+    """
+    held = counts[0].axes
+    sampling = Sampling(axes=tuple(held[name] for name in axes), draws=1, seed=0)
+    persons = np.atleast_1d(sampling.sample(population, "population")[0])[:, np.newaxis]
+    buyers = np.stack([np.atleast_1d(c.marginal(axes)) for c in counts], axis=1)  # (B, k)
+    if np.any(buyers >= persons):
+        raise EstimateError(
+            "population has fewer persons than a retailer has buyers; give that of everybody who "
+            "could have bought",
+            code="POPULATION",
+        )
+    share = np.maximum(buyers, 0.0) / persons
+    inside = membership(len(counts)).T > 0  # (R, k)
+    chances = np.where(inside, share[:, np.newaxis], 1 - share[:, np.newaxis])  # (B, R, k)
+    estimate = persons * np.prod(chances, axis=2)
+    slopes = np.where(inside, 1.0, -1.0) / np.maximum(chances * persons[:, np.newaxis], 1e-12)
+    return Overlap(
+        retailers=tuple(c.retailer for c in counts),
+        axis=axes[0] if axes else None,
+        by_key=False,
+        estimate=estimate,
+        residual=np.zeros((len(estimate), estimate.shape[1], estimate.shape[1])),
+        gain=estimate[:, :, np.newaxis] * slopes,
+        notes=(
+            "independence: a buyer at one retailer is as likely as anybody to be one at another",
+        ),
+    )

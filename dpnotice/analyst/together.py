@@ -66,8 +66,8 @@ def together(releases: Iterable[Release]) -> tuple[Release, ...]:
         The same, ordered by retailer and attempt.
 
     Raises:
-        ReleaseError: ``DUPLICATE_RELEASE``, ``CONFLICTING_RELEASE``, ``CLASS_MISMATCH`` or
-            ``DOMAIN_MISMATCH``.
+        ReleaseError: ``DUPLICATE_RELEASE``, ``CONFLICTING_RELEASE``, ``CLASS_MISMATCH``,
+            ``DOMAIN_MISMATCH`` or ``SKETCH_MISMATCH``.
     """
     try:
         ordered = tuple(releases)
@@ -80,6 +80,7 @@ def together(releases: Iterable[Release]) -> tuple[Release, ...]:
         _check_repeat(before, after)
         _check_spelling(before.retailer, after.retailer)
         _check_same_class(before.inquiry, after.inquiry)
+    _check_sketches([release for release in ordered if release.sketch is not None])
     return ordered
 
 
@@ -123,6 +124,25 @@ def _check_same_class(one: Inquiry, other: Inquiry) -> None:
             f"({_axes_text(one)} against {_axes_text(other)}); "
             "ask for answers to one inquiry",
             code="DOMAIN_MISMATCH",
+        )
+
+
+def _check_sketches(sketched: Iterable[Release]) -> None:
+    """Refuse maps that do not fit together: of another plan, or hashed with another key."""
+    for before, after in pairwise(sketched):
+        one, other = before.sketch, after.sketch
+        if one is None or other is None:
+            continue
+        if one.plan.sketch_id != other.plan.sketch_id:
+            what = "were asked for by different [sketch] sections (their epsilon may differ)"
+        elif one.key_fingerprint != other.key_fingerprint:
+            what = "were hashed with different docket keys"
+        else:
+            continue
+        raise ReleaseError(
+            f"the sketches of {before.retailer!a} and {after.retailer!a} {what}, so they cannot be "
+            "compared; ask for answers to one inquiry with one key",
+            code="SKETCH_MISMATCH",
         )
 
 

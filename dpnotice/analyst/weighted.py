@@ -4,17 +4,19 @@ In: each retailer's estimates of one or two weighted sums with the law of their 
 `Estimate`: a point for one retailer, bounds for several.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from functools import reduce
 from operator import add
 from typing import Any, Final
 
 import numpy as np
 
+from dpnotice.analyst.bounds import share_bounds
 from dpnotice.analyst.counts import RetailerCounts
 from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Counted, Floats, bonferroni, fieller
-from dpnotice.analyst.overlap import share_bounds
+from dpnotice.analyst.known import Known, Source
 from dpnotice.analyst.parts import ordered
 from dpnotice.analyst.rates import (
     Quantity,
@@ -64,7 +66,7 @@ def mean_of(
 
 
 def mean_rate(
-    retailers: Sequence[RetailerCounts],
+    known: Known,
     rates: Quantity,
     level: float,
     population: Callable[[Names], str],
@@ -72,16 +74,17 @@ def mean_rate(
     """Return the mean of a rate that is known by segment: sum n_s r_s / sum n_s.
 
     Args:
-        retailers: fitted counts.
+        known: the fitted releases.
         rates: fractions by axes of the inquiry.
         level: confidence, a fraction.
         population: axes -> who is described by a figure that names them.
     """
-    names, weights = _by_cell(retailers[0].axes, check_fraction(rates, "rates"), "rates")
-    ones = np.ones_like(weights)
+    axes = known.retailers[0].axes
+    names, weights = _by_cell(axes, check_fraction(rates, "rates"), "rates")
+    sources, ones = known.of(names), np.ones_like(weights)
     return mean_of(
-        [retailer.query(names, weights) for retailer in retailers],
-        [retailer.query(names, ones) for retailer in retailers],
+        [source.query(names, weights) for source in sources],
+        [source.query(names, ones) for source in sources],
         level=level,
         free=CONTACT in names,
         quantity=f"mean rate of {population(names)}",
@@ -89,22 +92,21 @@ def mean_rate(
     )
 
 
-def total_weight(
-    retailers: Sequence[RetailerCounts], weights: Quantity, level: float, unit: str
-) -> Estimate:
+def total_weight(known: Known, weights: Quantity, level: float, unit: str) -> Estimate:
     """Return a weighted sum over persons, weights of 0 or more.
 
     One retailer: the estimate and the quantile of its error either way. Several: at least the
     largest retailer's (simultaneous lower limits), at most the sum of all. Ends below 0 are 0.
 
     Args:
-        retailers: fitted counts.
+        known: the fitted releases.
         weights: by axes of the inquiry.
         level: confidence, a fraction.
         unit: of a weight times persons.
     """
-    names, by_cell = _by_cell(retailers[0].axes, check_positive(weights, "weights"), "weights")
-    found = [retailer.query(names, by_cell) for retailer in retailers]
+    axes = known.retailers[0].axes
+    names, by_cell = _by_cell(axes, check_positive(weights, "weights"), "weights")
+    found = [source.query(names, by_cell) for source in known.of(names)]
     several = len(found) > 1
     each = bonferroni(level, len(found))
     lower = max(0.0, *(value - error.half_width(each) for value, error in found))
@@ -122,28 +124,58 @@ def total_weight(
 
 
 def sources_of_error(
-    retailers: Sequence[RetailerCounts], part: Mapping[str, Floats]
+    known: Known, part: Mapping[str, Floats], factor: Floats | None
 ) -> list[dict[str, Any]]:
-    """Return what the noise of each released table adds to the error of a count.
+    """Return what each source of error adds to a count.
+
+    Args:
+        known: the fitted releases.
+        part: axis -> weight of each level, 0 or 1.
+        factor: draws of members per known buyer, where the count is of members.
 
     Returns:
         Rows of retailer, table, noise_sd (of one of its cells), sd (added to the count, persons),
-        share_of_variance (within the retailer).
+        share_of_variance (within the retailer, or within the persons of joint ones). Joint persons
+        have two rows more, of no table: what the sketches add, and the shares of linked keys and of
+        buyers with a key; and members
+        one for those whom no responding retailer knows.
     """
     rows = []
-    for retailer in retailers:
-        ((_, error),) = retailer.products(part)
-        for (names, noise), added in zip(retailer.design.tables, error.variances, strict=True):
-            rows.append(
-                {
-                    "retailer": retailer.retailer,
-                    "table": " x ".join(names) or "total",
-                    "noise_sd": noise.sd,
-                    "sd": float(np.sqrt(added)),
-                    "share_of_variance": added / error.variance if error.variance else 0.0,
-                }
-            )
+    for source in known.of(part):
+        ((value, error),) = source.products(part)
+        mean, spread = (1.0, 0.0) if factor is None else (factor.mean(), factor.std())
+        named = [
+            (*row, mean**2 * v) for row, v in zip(_tables(source), error.variances, strict=True)
+        ]
+        if factor is not None:
+            named.append((source.retailer, "outside", math.nan, (value * spread) ** 2))
+        whole = sum(added for *_, added in named)
+        rows += [
+            {
+                "retailer": owner,
+                "table": table,
+                "noise_sd": noise,
+                "sd": float(np.sqrt(added)),
+                "share_of_variance": added / whole if whole else 0.0,
+            }
+            for owner, table, noise, added in named
+        ]
     return rows
+
+
+def _tables(source: Source) -> list[tuple[str, str, float]]:
+    """Name the terms of a source's errors: whose, which table, the noise of one of its cells."""
+    if isinstance(source, RetailerCounts):
+        return [
+            (source.retailer, " x ".join(names) or "total", noise.sd)
+            for names, noise in source.design.tables
+        ]
+    own = [row for counts in source.counts for row in _tables(counts)]
+    return [
+        *own,
+        (source.retailer, "sketches", math.nan),
+        (source.retailer, "links and keys", math.nan),
+    ]
 
 
 def _by_cell(axes: Mapping[str, Axis], values: Any, field: str) -> tuple[Names, Floats]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import Comparison
-from dpnotice.analyst.members import ClassEstimate, estimate_class
+from dpnotice.analyst.members import ClassEstimate
 from dpnotice.datasets import Case, Visits
 from dpnotice.release import Release
 from dpnotice.reporting import wording

@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import Comparison, compare
 from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.media import Print
-from dpnotice.analyst.members import ClassEstimate, estimate_class
+from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.together import load_releases
 from dpnotice.datasets import Case, complete_journey, store_visits

@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 
 import dpnotice as dn
 from dpnotice.analyst.cells import MODEL_BASED
-from dpnotice.analyst.members import ClassEstimate, estimate_class
+from dpnotice.analyst.combine import estimate_class
+from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.parts import indicator
 from dpnotice.analyst.smoothing import smooth
 from dpnotice.errors import DpnoticeError, EstimateError, InquiryError, PlanError, ReleaseError

@@ -8,7 +8,8 @@ import pytest
 from scipy.stats import binom
 
 import dpnotice as dn
-from dpnotice.analyst.members import ClassEstimate, estimate_class
+from dpnotice.analyst.combine import estimate_class
+from dpnotice.analyst.members import ClassEstimate
 from dpnotice.errors import EstimateError, PlanError
 from made.releases import noisy_release, wen
 

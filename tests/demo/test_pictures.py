@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dpnotice.analyst.members import ClassEstimate, estimate_class
+from dpnotice.analyst.combine import estimate_class
+from dpnotice.analyst.members import ClassEstimate
 from dpnotice.demo.displays import DisplayCheck
 from dpnotice.demo.findings import Finding
 from dpnotice.demo.pictures import write_pictures

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from dpnotice.analyst.media import Print
-from dpnotice.analyst.members import estimate_class
+from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.together import load_releases
 from dpnotice.datasets import Case
 from dpnotice.demo.findings import Finding

@@ -17,10 +17,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import pandas as pd
 
+from dpnotice.analyst.bounds import share_bounds, union_interval
+from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.counts import RetailerCounts, fit_counts
 from dpnotice.analyst.intervals import Counted, LinearNoise, count_interval, fieller
-from dpnotice.analyst.members import ClassEstimate, estimate_class
-from dpnotice.analyst.overlap import share_bounds, union_interval
+from dpnotice.analyst.members import ClassEstimate
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.release import Release

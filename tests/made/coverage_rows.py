@@ -14,8 +14,8 @@ from typing import Any, Final
 import numpy as np
 from scipy.stats import binom
 
+from dpnotice.analyst.bounds import share_bounds, union_interval
 from dpnotice.analyst.intervals import _RATIO_POINTS, count_interval, fieller
-from dpnotice.analyst.overlap import share_bounds, union_interval
 from made import coverage as made
 from made.coverage import Setting, Simulated
 from made.within import chances_within

@@ -24,7 +24,7 @@ from nbclient import NotebookClient
 from rich.progress import Progress
 
 from dpnotice import cli
-from dpnotice.analyst.members import estimate_class
+from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.together import load_releases
 from dpnotice.reporting import figures
 from dpnotice.retailer import answer as answering

@@ -17,7 +17,8 @@ import pytest
 from scipy.stats import binom
 
 from dpnotice.analyst.intervals import LinearNoise, Term, cornish_fisher, count_interval
-from dpnotice.analyst.members import ClassEstimate, estimate_class
+from dpnotice.analyst.combine import estimate_class
+from dpnotice.analyst.members import ClassEstimate
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.release import Release
 from made import coverage as made

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from dpnotice.analyst.members import ClassEstimate, estimate_class
+from dpnotice.analyst.combine import estimate_class
+from dpnotice.analyst.members import ClassEstimate
 from dpnotice.datasets import Case, complete_journey
 from dpnotice.release import Release
 from dpnotice.retailer import counting, mechanism

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from dpnotice.analyst.intervals import Counted, LinearNoise, Term
-from dpnotice.analyst.overlap import (
+from dpnotice.analyst.bounds import (
     highest_ratio,
     lowest_ratio,
     share_bounds,
     simultaneous_low,
     union_interval,
 )
+from dpnotice.analyst.intervals import Counted, LinearNoise, Term
 from dpnotice.privacy import Noise, NoiseLaw
 from made.releases import laplace
 

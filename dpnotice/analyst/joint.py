@@ -1,0 +1,398 @@
+"""Counts of several retailers and their overlap -> persons, each counted once.
+
+In: fitted counts of k retailers, the regions that they share, and how often keys agree. Out:
+`JointCounts`, which answers as the counts of one retailer do, but of persons.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from operator import add
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtri
+
+from dpnotice.analyst.counts import RetailerCounts
+from dpnotice.analyst.design import Factors, Names
+from dpnotice.analyst.intervals import Counted, Floats, LinearNoise, Term
+from dpnotice.analyst.linkage import Linkage
+from dpnotice.analyst.overlap import Overlap
+from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.regions import containing, membership
+from dpnotice.privacy import Noise, NoiseLaw
+from dpnotice.segments import KEYED, Axis
+
+Stream: TypeAlias = Callable[[str], np.random.Generator]
+_NORMAL: Final = Noise(law=NoiseLaw.DISCRETE_GAUSSIAN, scale=1024.0)
+"""So wide that its whole steps do not show: normal, for errors that are no noise of a table."""
+_DRAWS: Final = 20_000
+_SEED: Final = 0
+_DRAWN_CELLS: Final = 2 * 10**7
+_CELL_DRAWS: Final = (500, 5_000)
+"""Ends of the number of draws behind the s.d. of a cell, of which 1 to 3 % are chance."""
+_ALL_KEYED: Final = 0.9995
+_KEYED: Final = (0.05, 1.25)
+"""Ends of a share of buyers with a key, so that noise on few buyers divides by nothing."""
+_NOBODY: Final = 1.0
+"""Buyers below which a block's composition is not divided."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JointCounts:
+    """Persons known to at least one of k retailers, by every combination of axes of persons.
+
+    With n_i(s) the buyers of retailer i in part s of a block, n_i those of the block, and x_T the
+    persons of the block known to exactly the retailers T: of x_T, the share mean over i in T of
+    n_i(s) / n_i is in s, which is exact for whole blocks and an assumption below; the persons in s
+    are sum over i of n_i(s) less sum over T of (|T| - 1) x_T(s). A buyer without a key, or with
+    another than usual, cannot be seen as shared: with I_G the persons known to all of G, the maps
+    show I_G prod over G of kappa_i s_i, s_i the share of buyers with a key; x follows from I by
+    inclusion and exclusion. The singles follow by subtraction.
+
+    Attributes:
+        counts: of each retailer, in the order of the overlap.
+        overlap: regions by block.
+        linkage: how often keys agree.
+    """
+
+    counts: tuple[RetailerCounts, ...]
+    overlap: Overlap
+    linkage: Linkage
+
+    @property
+    def retailer(self) -> str:
+        """Whose persons they are."""
+        return " + ".join(self.overlap.retailers)
+
+    @property
+    def axes(self) -> Mapping[str, Axis]:
+        """Name -> Axis, in the inquiry's order."""
+        return self.counts[0].axes
+
+    @cached_property
+    def sets(self) -> Floats:
+        """(k, M), 1 where a retailer is in one of the M sets of two or more, in their order."""
+        member = membership(len(self.counts))
+        return member[:, self._several]
+
+    @cached_property
+    def _several(self) -> npt.NDArray[np.intp]:
+        return np.flatnonzero(membership(len(self.counts)).sum(axis=0) > 1)
+
+    @cached_property
+    def _within(self) -> Floats:
+        """(M, M): the persons known to all of each set are the sum over the sets around it."""
+        return np.asarray(containing(len(self.counts))[1:][np.ix_(self._several, self._several)])
+
+    @cached_property
+    def keyed_shares(self) -> Floats:
+        """(k,) share of each retailer's buyers who have a key, 1 where the overlap is of all."""
+        if not self.overlap.by_key:
+            return np.ones(len(self.counts))
+        return np.array([keyed_share(counts.marginal((KEYED,))) for counts in self.counts])
+
+    @property
+    def rests_on(self) -> list[str]:
+        """What is taken for granted of the overlap, in words."""
+        if not self.overlap.by_key:
+            return list(self.overlap.notes)
+        lines = list(self.linkage.assumptions)
+        if self.keyed_shares.min() < _ALL_KEYED:
+            told = ", ".join(
+                f"{min(share, 1.0):.1%} at {name}"
+                for name, share in zip(self.overlap.retailers, self.keyed_shares, strict=True)
+            )
+            lines.append(f"whether a buyer has a key ({told}) tells nothing of other retailers")
+        return lines + list(self.overlap.notes)
+
+    def _factors(self, number: int, stream: Stream) -> Floats:
+        """(number or 1, M): persons known to all of a set, per person that the maps show so."""
+        linked = self.linkage.factors(self.overlap.retailers, self.sets, number, stream)
+        if not self.overlap.by_key:
+            return linked
+        shares = [keyed_share(c.draws((KEYED,), number, stream)) for c in self.counts]
+        return np.asarray(linked / np.exp(np.log(np.stack(shares, axis=-1)) @ self.sets))
+
+    @cached_property
+    def _linked(self) -> tuple[Floats, Floats]:
+        """Mean (M,) of the factors, and a root (M, .) of their covariance."""
+        drawn = self._factors(_DRAWS, Sampling(axes=(), draws=_DRAWS, seed=_SEED).stream)
+        mean = drawn.mean(axis=0)
+        return mean, _root((drawn - mean).T @ (drawn - mean) / len(drawn))
+
+    @cached_property
+    def _untangled(self) -> Floats:
+        """(M, M): regions of persons from regions as the maps show them, at the mean factors."""
+        scaled = self._linked[0][:, np.newaxis] * self._within
+        return np.asarray(np.linalg.solve(self._within, scaled))
+
+    @cached_property
+    def shared(self) -> Floats:
+        """(blocks, M): persons known to exactly each set of two or more."""
+        return np.asarray(self.overlap.estimate[:, self._several] @ self._untangled.T)
+
+    # --- one weighted sum --------------------------------------------------------------------
+    def products(self, *queries: Factors) -> list[Counted]:
+        """Estimate products of weights by axis; see :meth:`query`.
+
+        Args:
+            *queries: axis -> weight of each level; all name the same axes, in the inquiry's order.
+        """
+        return [
+            self.query(tuple(query), reduce(np.multiply.outer, query.values(), np.ones(())))
+            for query in queries
+        ]
+
+    def query(self, names: Names, weights: Floats) -> Counted:
+        """Estimate a weighted sum over persons, with the law of its error.
+
+        To first order in the errors of compositions, exact in the rest: the noise of the tables
+        with its own law, that of the maps and of the linkage prior as normal.
+
+        Args:
+            names: axes of persons, in the inquiry's order.
+            weights: shape of their marginal.
+
+        Returns:
+            (estimate, error); errors of any two queries have aligned terms.
+
+        Raises:
+            EstimateError: the tables of a retailer do not determine it.
+        """
+        axis = self.overlap.axis if self.overlap.axis in names else None
+        blocks = [_by_block(c, names, weights, axis) for c in self.counts]
+        whole, part = (np.stack([pair[n] for pair in blocks]) for n in (0, 1))  # (k, B or 1)
+        ratio = np.divide(part, whole, out=np.zeros_like(part), where=whole >= _NOBODY)
+        size = self.sets.sum(axis=0)
+        shared = self.shared if axis else self.shared.sum(axis=0, keepdims=True)
+        mean = ratio.T @ self.sets / size  # (B or 1, M)
+        twice = ((size - 1) / size * shared) @ self.sets.T  # (B or 1, k)
+        value = part.sum() - float(np.sum((size - 1) * shared * mean))
+        per_buyer = np.divide(twice.T, whole, out=np.zeros_like(whole), where=whole >= _NOBODY)
+        lost = np.broadcast_to((size - 1) * mean, (len(self.shared), len(size)))
+        error = reduce(
+            add,
+            (
+                self._counts_error(i, names, weights, axis, (per_buyer[i], ratio[i], lost))
+                for i in range(len(self.counts))
+            ),
+        )
+        return value, error + self._overlap_error(lost)
+
+    def _counts_error(
+        self,
+        number: int,
+        names: Names,
+        weights: Floats,
+        axis: str | None,
+        slopes: tuple[Floats, Floats, Floats],
+    ) -> LinearNoise:
+        """Return what the noise of one retailer's tables adds: part, block, and joined counts."""
+        per_buyer, ratio, lost = slopes
+        design, table = self.counts[number].design, self._joined_table
+        back = () if axis is None else (axis,)
+        along = _along(per_buyer, names, axis)
+        error = design.error(names, weights * (1 - along))
+        error = _plus(error, design.error(back, (per_buyer * ratio).reshape(design.shape(back))))
+        gain = -np.sum(lost @ self._untangled * self.overlap.gain[:, self._several, number], axis=1)
+        return _plus(error, design.error(table, self._joined_weights(gain)))
+
+    def _joined_weights(self, by_block: Floats) -> Floats:
+        """Lay a figure per block over the counts that joined: those of buyers with a key."""
+        if self.overlap.by_key:
+            by_block = np.stack([by_block, np.zeros_like(by_block)], axis=-1)
+        return by_block.reshape(self.counts[0].design.shape(self._joined_table))
+
+    @property
+    def _joined_table(self) -> Names:
+        """Axes of the counts that joined the overlap."""
+        blocks = () if self.overlap.axis is None else (self.overlap.axis,)
+        return (*blocks, KEYED) if self.overlap.by_key else blocks
+
+    def _overlap_error(self, lost: Floats) -> LinearNoise:
+        """Return what the maps and the linkage prior add; `lost` is (blocks, M), per person."""
+        seen = lost @ self._untangled
+        maps = [row @ root for row, root in zip(seen, self._roots, strict=True)]
+        known = self.overlap.estimate[:, self._several] @ self._within.T
+        slope = np.sum(np.linalg.solve(self._within.T, lost.T).T * known, axis=0)
+        normal = [np.concatenate(maps), slope @ self._linked[1]]
+        return LinearNoise(tuple(Term(weights / _NORMAL.scale, _NORMAL) for weights in normal))
+
+    @cached_property
+    def _roots(self) -> list[Floats]:
+        """Roots (M, M) of the maps' covariance in every block."""
+        chosen = np.ix_(self._several, self._several)
+        return [_root(covariance[chosen]) for covariance in self.overlap.residual]
+
+    # --- figures for tables ------------------------------------------------------------------
+    def known_to(self, members: Sequence[int]) -> tuple[float, float]:
+        """Return the persons known to all of some retailers, two or more, and the s.d. of that.
+
+        Args:
+            members: numbers of the retailers.
+        """
+        chosen = np.array([float(i in members) for i in range(len(self.counts))])
+        (place,) = np.flatnonzero((chosen == self.sets.T).all(axis=1))
+        around, factor = self._within[place], self._linked[0][place]
+        seen = self.overlap.estimate[:, self._several] @ around  # (B,)
+        gain = np.einsum("m,bmi->bi", around, self.overlap.gain[:, self._several])
+        joined = sum(
+            self.counts[i].query(self._joined_table, self._joined_weights(gain[:, i]))[1].variance
+            for i in range(len(self.counts))
+        )
+        maps = sum(float(np.sum((around @ root) ** 2)) for root in self._roots)
+        spread = float(np.sum(self._linked[1][place] ** 2))
+        total = float(seen.sum())
+        return factor * total, float(np.sqrt(factor**2 * (maps + joined) + total**2 * spread))
+
+    def marginal(self, names: Names) -> Floats:
+        """Return the estimated persons in every cell of a marginal of axes of persons."""
+        buyers = np.stack([c.marginal(names) for c in self.counts])[:, np.newaxis]
+        return np.asarray(self._regions(names, buyers, self.shared[np.newaxis]).sum(axis=(0, 1)))
+
+    def cells(self, names: Names) -> tuple[Floats, "CellErrors"]:
+        """Return the persons in every cell of a marginal, and the errors of each by itself."""
+        value = self.marginal(names)
+        each = len(self.counts) * 2 ** len(self.counts) * value.size
+        number = int(np.clip(_DRAWN_CELLS // each, *_CELL_DRAWS))
+        drawn = self.draws(names, number, Sampling(axes=(), draws=number, seed=_SEED).stream)
+        return value, CellErrors(sd=np.asarray(drawn.std(axis=0)))
+
+    # --- draws -------------------------------------------------------------------------------
+    def draws(self, names: Names, number: int, stream: Stream) -> Floats:
+        """Draw the persons of every cell of a marginal.
+
+        Returns:
+            (number, *sizes), signed.
+        """
+        return np.asarray(self.region_draws(names, number, stream).sum(axis=1))
+
+    def region_draws(self, names: Names, number: int, stream: Stream) -> Floats:
+        """Draw the persons of every cell, by the exact set of retailers that know them.
+
+        Args:
+            names: axes of persons.
+            number: of draws.
+            stream: label -> the analyst's generator.
+
+        Returns:
+            (number, R, *sizes), signed, as clipping would bias every sum.
+        """
+        buyers = np.stack([c.draws(names, number, stream) for c in self.counts])
+        return self._regions(names, buyers, self._shared_draws(number, stream))
+
+    def _regions(self, names: Names, buyers: Floats, shared: Floats) -> Floats:
+        """Spread the shared persons of every block over its cells; the singles are the rest.
+
+        Args:
+            names: axes of persons.
+            buyers: (k, n, *sizes).
+            shared: (n, B, M).
+
+        Returns:
+            (n, R, *sizes).
+        """
+        place = names.index(self.overlap.axis) if self.overlap.axis in names else None
+        if place is None:
+            shared = shared.sum(axis=1, keepdims=True)
+        shape = [-1 if number == place else 1 for number in range(len(names))]
+        whole = [c.marginal(names).sum(axis=_others(names, place)) for c in self.counts]
+        divided = np.maximum(np.stack(whole), _NOBODY).reshape(len(whole), 1, *shape)
+        ratio = buyers / divided
+        regions = np.empty((buyers.shape[1], 2 ** len(self.counts) - 1, *buyers.shape[2:]))
+        singles = buyers.copy()
+        for column, region in enumerate(self._several):
+            inside = self.sets[:, column] > 0
+            by_block = shared[:, :, column].reshape(len(shared), *shape)
+            regions[:, region] = by_block * ratio[inside].mean(axis=0)
+            singles[inside] -= regions[:, region]
+        for own, persons in enumerate(singles):
+            regions[:, (1 << own) - 1] = persons
+        return regions
+
+    def _shared_draws(self, number: int, stream: Stream) -> Floats:
+        """Draw the persons of each block known to exactly each set of two or more: (n, B, M)."""
+        table = self._joined_table
+        moved = [
+            _blocks(c.draws(table, number, stream) - c.marginal(table), by_key=self.overlap.by_key)
+            for c in self.counts
+        ]
+        gain = self.overlap.gain[:, self._several]  # (B, M, k)
+        seen = self.overlap.estimate[:, self._several] + np.einsum("inb,bmi->nbm", moved, gain)
+        generator = stream(f"overlap/{self.retailer}")
+        for block, root in enumerate(self._roots):
+            seen[:, block] += generator.standard_normal((number, root.shape[1])) @ root.T
+        factors = self._factors(number, stream)
+        known = (seen @ self._within.T) * factors[:, np.newaxis]
+        return np.linalg.solve(self._within, known.reshape(-1, known.shape[-1]).T).T.reshape(
+            known.shape
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellErrors:
+    """Errors of the cells of a marginal, normal, each by itself.
+
+    Attributes:
+        sd: shape of the marginal, persons.
+    """
+
+    sd: Floats
+
+    def half_width(self, level: float) -> Floats:
+        """Return the half-width of every cell's interval."""
+        return np.asarray(float(ndtri((1 + level) / 2)) * self.sd)
+
+    def __add__(self, other: "CellErrors | LinearNoise") -> "CellErrors":
+        """The errors of sums with independent estimates."""
+        return CellErrors(sd=np.hypot(self.sd, other.sd))
+
+
+def keyed_share(by_key: Floats) -> Floats:
+    """Return the share of buyers who have a key; above 1 where noise says so, so that means hold.
+
+    Args:
+        by_key: (..., 2) buyers with a key and without.
+    """
+    whole = np.maximum(by_key.sum(axis=-1), _NOBODY)
+    return np.asarray(np.clip(by_key[..., 0] / whole, *_KEYED))
+
+
+def _by_block(
+    counts: RetailerCounts, names: Names, weights: Floats, axis: str | None
+) -> tuple[Floats, Floats]:
+    """Return a retailer's buyers of every block, and their weighted sum there: (B or 1,) each."""
+    place = None if axis is None else names.index(axis)
+    whole = counts.marginal(() if axis is None else (axis,)).reshape(-1)
+    part = np.sum(weights * counts.marginal(names), axis=_others(names, place))
+    return whole, part.reshape(-1)
+
+
+def _others(names: Names, place: int | None) -> tuple[int, ...]:
+    """Return the numbers of all axes but one."""
+    return tuple(number for number in range(len(names)) if number != place)
+
+
+def _along(values: Floats, names: Names, axis: str | None) -> Floats:
+    """Lay a figure per block, or the one there is, along the cells of a marginal."""
+    shape = [len(values) if name == axis else 1 for name in names]
+    return values.reshape(shape)
+
+
+def _blocks(drawn: Floats, *, by_key: bool) -> Floats:
+    """Return (draws, blocks) of those with a key."""
+    kept = drawn[..., 0] if by_key else drawn
+    return kept.reshape(len(drawn), -1)
+
+
+def _plus(one: LinearNoise, other: LinearNoise) -> LinearNoise:
+    """Return the error of a sum of two queries on the same tables, in the same order."""
+    return one.minus(other.times(-1.0))
+
+
+def _root(covariance: Floats) -> Floats:
+    """Return R with R R' = the covariance, as far as it is positive."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
