@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dpnotice.analyst.direct import Direct as Direct
     from dpnotice.analyst.media import Broadcast as Broadcast
     from dpnotice.analyst.media import Print as Print
+    from dpnotice.analyst.overlap_error import plan_error as plan_error
     from dpnotice.analyst.plan import NoticePlan as NoticePlan
     from dpnotice.analyst.rates import beta as beta
     from dpnotice.analyst.rates import lognormal as lognormal
@@ -58,6 +59,7 @@ _HOMES: Final = {
     "forecast": "dpnotice.forecasting",
     "solve_epsilon": "dpnotice.forecasting",
     "advise": "dpnotice.advice",
+    "plan_error": "dpnotice.analyst.overlap_error",
     "DpnoticeError": "dpnotice.errors",
 }
 
@@ -84,6 +86,7 @@ __all__ = [
     "forecast",
     "solve_epsilon",
     "advise",
+    "plan_error",
     "DpnoticeError",
     "datasets",
     "__version__",

@@ -45,7 +45,10 @@ MAX_JSON_CELLS: Final = 2**18
 """Above this many cells the tables of a release travel as one raw part instead of JSON."""
 MAX_HEADER: Final = 8 * 2**20
 """Bytes of a release's header, which embeds the inquiry and, up to 2^18 cells, the counts."""
+MAX_BLOCKS: Final = 1000
+"""Of a sketch; a header names each of them, and bounds its parts."""
 _CELL_BYTES: Final = 20
+_BLOCK_BYTES: Final = 300
 _HEADER_REST: Final = 2**16
 
 
@@ -158,8 +161,15 @@ class Inquiry:
                 f"{MAX_CROSS_CELLS:,}, so use fewer tables, axes or levels",
                 code="DOMAIN_TOO_LARGE",
             )
+        blocks = 0 if self.sketch is None else len(self.sketch.guesses)
+        if blocks > MAX_BLOCKS:
+            raise InquiryError(
+                f"a sketch has at most {MAX_BLOCKS:,} blocks, got {blocks:,}; "
+                "use an axis of fewer levels",
+                code="DOMAIN_TOO_LARGE",
+            )
         counts = _CELL_BYTES * released if released <= MAX_JSON_CELLS else 0
-        room = MAX_HEADER - counts - _HEADER_REST
+        room = MAX_HEADER - counts - _BLOCK_BYTES * blocks - _HEADER_REST
         if len(json.dumps(self.to_dict(), ensure_ascii=False).encode()) > room:
             raise InquiryError(
                 f"the inquiry's own text is over {room:,} bytes, too long for a release to carry; "

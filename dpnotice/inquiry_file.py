@@ -55,10 +55,14 @@ class PrivacyFile(_Strict):
     noise: NoiseLaw | None = Field(None, strict=False)
 
 
+_PlaneName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
+_Guess = Annotated[int, Field(le=10**9)]
+
+
 class PlaneFile(_Strict):
     """One plane of a sketch, where their order must survive sorted keys."""
 
-    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[ -~]+$")]
+    name: _PlaneName
     levels: list[str]
 
 
@@ -70,8 +74,8 @@ class SketchFile(_Strict):
     key_fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
     expected_buyers: Annotated[int, Field(ge=1, le=10**9)]
     blocks: str | None = None
-    expected_by: dict[str, int] | list[int] = []
-    planes: dict[str, list[str]] | list[PlaneFile] = []
+    expected_by: dict[str, _Guess] | list[_Guess] = []
+    planes: dict[_PlaneName, list[str]] | list[PlaneFile] = []
 
 
 class InquiryFile(_Strict):

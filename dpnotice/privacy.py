@@ -98,6 +98,11 @@ class PrivacyLoss:
         return value
 
     @property
+    def text(self) -> str:
+        """The declared figure as decimal text, one spelling per value."""
+        return f"{self.value.normalize():f}"
+
+    @property
     def nano(self) -> int:
         """The loss in billionths: an exact integer by the decimal rule."""
         return math.ceil(Fraction(self.value) * NANO)

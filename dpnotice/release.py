@@ -235,10 +235,7 @@ class Release:
         return cards.privacy_card(self._card_facts(left))
 
     def _card_facts(self, left: Decimal | None) -> dict[str, Any]:
-        loss = self.inquiry.total_loss
-        epsilon = float(loss.value)
-        if loss.measure == "rho":
-            epsilon = epsilon_of_rho(epsilon, float(DELTA))
+        loss, epsilon = self.inquiry.total_loss, self._epsilon_told()
         return {
             "retailer": self.retailer,
             "inquiry": self.inquiry.to_dict(),
@@ -246,7 +243,7 @@ class Release:
             "date": self.date.isoformat(),
             "attempt": self.attempt,
             "measure": loss.measure,
-            "loss": str(loss.value),
+            "loss": loss.text,
             "epsilon": epsilon,
             "delta": float(DELTA),
             "beliefs": [posterior(prior, epsilon) for prior in CARD_PRIORS],
@@ -266,6 +263,20 @@ class Release:
             ],
         }
 
+    def _epsilon_told(self) -> float:
+        """Return the epsilon of the whole file; under rho, but for a chance of delta.
+
+        The epsilon of the tables and that of the bitmap add up; so do their rhos, which are then
+        turned into an epsilon. Both hold, so the smaller one does.
+        """
+        if self.epsilon is not None:
+            return float(self.epsilon)
+        sketch = self.inquiry.sketch
+        apart = 0.0 if sketch is None else float(sketch.epsilon)
+        tables, all_of_it = float(self.inquiry.loss.value), float(self.inquiry.total_loss.value)
+        delta = float(DELTA)
+        return min(epsilon_of_rho(all_of_it, delta), epsilon_of_rho(tables, delta) + apart)
+
     def to_frame(self) -> "pd.DataFrame":
         """Return every released number: table, cell, count, law and s.d. of its noise."""
         return tables.release_frame(
@@ -284,7 +295,7 @@ class Release:
 
     def __repr__(self) -> str:
         loss = self.inquiry.total_loss
-        return f"<Release of {self.retailer}: {self.inquiry.name}, {loss.measure} {loss.value}>"
+        return f"<Release of {self.retailer}: {self.inquiry.name}, {loss.measure} {loss.text}>"
 
     def _repr_html_(self) -> str:
         return tables.preformatted(self.privacy_card())

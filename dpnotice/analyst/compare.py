@@ -122,9 +122,8 @@ class Comparison:
 
     def _sentence(self, estimate: ReachEstimate) -> str:
         records = estimate.plan.records_disclosed(self.members).to_dict()
-        text = wording.plan_sentence(
-            estimate.estimate().to_dict(), self.members.population, records
-        )
+        reach, said = estimate.estimate().to_dict(), self.members.known.said
+        text = wording.plan_sentence(reach, self.members.population, records, said)
         if self.reach_at_least is None:
             return text
         chances = estimate.chances_at_least(self.reach_at_least)

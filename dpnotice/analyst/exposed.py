@@ -1,14 +1,15 @@
 """A plan laid over a class: who is exposed, by draw and cell.
 
 In: a `NoticePlan` and a `ClassEstimate`. Out: `Exposed`, from which every figure of reach is made.
-Within a cell direct and published notice are independent; over retailers without sketches reach is
-a pair of ends.
+Within a cell direct and published notice are independent; so are the direct notices of several
+retailers to one person, where sketches tell who is known to which; elsewhere reach is a pair of
+ends.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from dpnotice.analyst.bounds import highest_ratio, lowest_ratio
 from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.joint import JointCounts
 from dpnotice.analyst.members import LEVEL, ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling, Uniform
@@ -23,18 +25,25 @@ from dpnotice.segments import CONTACT
 
 SHARED_FAILURE: Final = Uniform(low=0.0, high=1.0)
 """Elicited: whether two notices from one retailer fail together (a stale address) or separately."""
+_DIRECT: Final = ("direct", "direct_least", "direct_most", "pieces")
+_MEDIA: Final = ("media", "media_least", "media_most", "gross")
+_DUST: Final = 1e-9
+"""A person so small that means exist where nobody is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exposed:
     """One plan laid over one class, cells flattened: what every figure of reach is made from.
 
+    A source is a retailer with its buyers, or all persons whom sketches tell apart.
+
     Attributes:
-        buyers: (retailers, draws, cells) counts, signed.
-        direct: (retailers, draws, cells) chance that none of a retailer's notices is seen.
+        axes: names and sizes of the axes whose cells these are, in order.
+        buyers: (sources, draws, cells) counts, signed.
+        direct: (sources, draws, cells) chance that none of a source's notices is seen.
         direct_least: the least it can be, whatever depends on what.
         direct_most: the most.
-        pieces: (retailers, draws, cells) expected notices seen.
+        pieces: (sources, draws, cells) expected notices seen.
         media: (draws, cells) chance of no published exposure, as modelled.
         media_least: the least it can be, when vehicles overlap least.
         media_most: the most.
@@ -43,6 +52,7 @@ class Exposed:
         floor: (groups,) persons that each group has at least.
     """
 
+    axes: Mapping[str, int]
     buyers: Floats
     direct: Floats
     direct_least: Floats
@@ -55,15 +65,24 @@ class Exposed:
     group: npt.NDArray[np.intp]
     floor: Floats
 
+    def within(self, axis: str, level: int) -> "Exposed":
+        """Keep the cells of one level of an axis, by its number.
+
+        Where that cuts through groups, as contact does, nothing is known of the persons left.
+        """
+        place = list(self.axes).index(axis)
+        levels = np.indices([*self.axes.values()]).reshape(len(self.axes), -1)[place]
+        return self.only(levels == level, whole_groups=axis != CONTACT)
+
     def only(self, cells: npt.NDArray[np.bool_], *, whole_groups: bool) -> "Exposed":
         """Keep some cells; where groups are cut, nothing is known of the persons left in them."""
         kept, group = np.unique(self.group[cells], return_inverse=True)
-        by_cell = {f.name for f in fields(self)} - {"group", "floor"}
+        by_cell = {f.name for f in fields(self)} - {"axes", "group", "floor"}
         cut = {name: getattr(self, name)[..., cells] for name in by_cell}
-        return Exposed(**cut, group=group, floor=self.floor[kept] * whole_groups)
+        return Exposed(**cut, axes={}, group=group, floor=self.floor[kept] * whole_groups)
 
     def reach(self) -> Floats:
-        """Reach as modelled: (draws,) for one retailer, (draws, 2) ends for several."""
+        """Reach as modelled: (draws,) for one source, (draws, 2) ends for several."""
         best = 1 - np.prod(self._least(self.direct), axis=0) * self._least(self.media)
         return self._ends(self.buyers, 1 - self.direct * self.media, best, self.group)
 
@@ -93,7 +112,7 @@ class Exposed:
         return np.stack([low, high], axis=1), np.stack([published, _high(media[1])], axis=1)
 
     def exposures(self) -> tuple[Floats, Floats]:
-        """Mean exposures per buyer of the first retailer: all notices, and published ones."""
+        """Mean exposures per person of the first source: all notices, and published ones."""
         buyers = self.buyers[0]
         total = np.sum(buyers, axis=1)
         both = np.sum(buyers * (self.gross + self.pieces[0]), axis=1)
@@ -108,6 +127,21 @@ class Exposed:
         """Return the least of each group's cells, cells on the last axis."""
         parts = [values[..., self.group == number] for number in range(len(self.floor))]
         return np.stack([np.min(part, axis=-1) for part in parts], axis=-1)
+
+    def pooled(self) -> "Exposed":
+        """Return the same by group of persons: buyers summed, chances their means."""
+        weights = np.maximum(np.sum(self.buyers, axis=0), 0.0) + _DUST
+        share = weights @ self._belongs()
+        media = {name: (weights * getattr(self, name)) @ self._belongs() / share for name in _MEDIA}
+        direct = {name: self._pooled(getattr(self, name)) for name in _DIRECT}
+        return replace(
+            self,
+            axes={name: size for name, size in self.axes.items() if name != CONTACT},
+            buyers=self.buyers @ self._belongs(),
+            **direct,
+            **media,
+            group=np.arange(len(self.floor)),
+        )
 
     def _pooled(self, values: Floats) -> Floats:
         """Return the buyers' mean of each group's cells, (retailers, draws, groups)."""
@@ -177,8 +211,27 @@ def least_members(members: ClassEstimate, names: Names, level: float = LEVEL) ->
     return np.asarray(np.maximum(np.max(limits, axis=0), 0.0))
 
 
-def lay(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed:
-    """Lay a plan over a class."""
+def lay(
+    plan: NoticePlan, members: ClassEstimate, sampling: Sampling, *, by_contact: bool = False
+) -> Exposed:
+    """Lay a plan over a class.
+
+    Args:
+        plan: the notices.
+        members: the class.
+        sampling: the grid of the plan's axes, and of those by which it is asked.
+        by_contact: whether the levels of contact are told apart: then every retailer stands by
+            itself, as contact belongs to a person at a retailer.
+    """
+    apart = _by_retailer(plan, members, sampling)
+    joint = members.known.joint
+    if joint is None or by_contact:
+        return apart
+    return _by_person(apart, members, joint, sampling)
+
+
+def _by_retailer(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed:
+    """Lay a plan over the buyers of every retailer by itself."""
     names = tuple(axis.name for axis in sampling.axes)
     buyers = count_draws(members, names, sampling)
     cells = int(np.prod(sampling.shape))
@@ -193,12 +246,64 @@ def lay(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed
     }
     published = {name: _flat(part, sampling) for name, part in _media(plan, sampling).items()}
     return Exposed(
+        axes={axis.name: len(axis) for axis in sampling.axes},
         buyers=buyers.reshape(len(buyers), sampling.draws, cells),
         **stacked,
         **published,
         group=group,
         floor=least_members(members, persons).reshape(-1),
     )
+
+
+def _by_person(
+    apart: Exposed, members: ClassEstimate, joint: JointCounts, sampling: Sampling
+) -> Exposed:
+    """Put the persons whom sketches tell apart in the place of their retailers' buyers.
+
+    A person known to the retailers T sees none of their notices with chance prod over T of u_i,
+    the mean of retailer i's buyers in the cell: within it, how somebody can be written to at one
+    retailer is taken to say nothing of the others. The ends hold whatever depends on what.
+    """
+    pooled = apart.pooled()
+    names = [retailer.retailer for retailer in members.retailers]
+    inside = [names.index(name) for name in joint.overlap.retailers]
+    rest = [number for number in range(len(names)) if number not in inside]
+    found = _persons(
+        {name: getattr(pooled, name)[inside] for name in _DIRECT},
+        joint.each_region(tuple(pooled.axes), sampling.draws, sampling.stream),
+    )
+    joined: dict[str, Any] = {
+        name: np.concatenate([source, getattr(pooled, name)[rest]])
+        for name, source in found.items()
+    }
+    return replace(pooled, **joined)
+
+
+def _persons(direct: dict[str, Floats], regions: Iterator[tuple[int, Floats]]) -> dict[str, Floats]:
+    """Return the fields of one source, (1, draws, groups), from those of the retailers it joins.
+
+    Args:
+        direct: the direct fields of :class:`Exposed` by retailer, (k, draws, groups).
+        regions: number of a set of retailers less 1, and persons at exactly it.
+    """
+    whole: Floats = np.zeros(direct["direct"].shape[1:])
+    sums = {name: np.zeros_like(whole) for name in _DIRECT}
+    for region, persons in regions:
+        known = [i for i in range(len(direct["direct"])) if (region + 1) >> i & 1]
+        flat = persons.reshape(whole.shape)
+        seen = {
+            "direct": np.prod(direct["direct"][known], axis=0),
+            "direct_least": np.maximum(0, 1 - np.sum(1 - direct["direct_least"][known], axis=0)),
+            "direct_most": np.min(direct["direct_most"][known], axis=0),
+            "pieces": np.sum(direct["pieces"][known], axis=0),
+        }
+        whole += flat
+        for name, values in seen.items():
+            sums[name] += flat * values
+    some = np.where(whole == 0, np.inf, whole)
+    means = {name: (total / some)[np.newaxis] for name, total in sums.items()}
+    ends = {name: np.clip(means[name], 0.0, 1.0) for name in ("direct_least", "direct_most")}
+    return {"buyers": whole[np.newaxis], **means, **ends}
 
 
 def chances(plan: NoticePlan, retailers: Sequence[str], sampling: Sampling) -> Floats:

@@ -177,6 +177,25 @@ Counted: TypeAlias = tuple[Any, LinearNoise]
 """An estimate, unclipped, and the law of its error; or an array of estimates that share one law."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class CellErrors:
+    """Errors of the cells of a marginal, normal, each by itself.
+
+    Attributes:
+        sd: shape of the marginal, persons.
+    """
+
+    sd: Floats
+
+    def half_width(self, level: float) -> Floats:
+        """Return the half-width of every cell's interval."""
+        return np.asarray(float(ndtri((1 + level) / 2)) * self.sd)
+
+    def __add__(self, other: "CellErrors | LinearNoise") -> "CellErrors":
+        """The errors of sums with independent estimates."""
+        return CellErrors(sd=np.hypot(self.sd, other.sd))
+
+
 def cornish_fisher(level: float, excess_kurtosis: float) -> float:
     """Return z + kappa (z^3 - 3 z) / 24, the two-sided quantile in standard deviations.
 

@@ -4,7 +4,7 @@ In: fitted counts of k retailers, the regions that they share, and how often key
 `JointCounts`, which answers as the counts of one retailer do, but of persons.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
 from operator import add
@@ -12,11 +12,10 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from dpnotice.analyst.counts import RetailerCounts
 from dpnotice.analyst.design import Factors, Names
-from dpnotice.analyst.intervals import Counted, Floats, LinearNoise, Term
+from dpnotice.analyst.intervals import CellErrors, Counted, Floats, LinearNoise, Term
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.overlap import Overlap
 from dpnotice.analyst.rates import Sampling
@@ -250,9 +249,10 @@ class JointCounts:
     def marginal(self, names: Names) -> Floats:
         """Return the estimated persons in every cell of a marginal of axes of persons."""
         buyers = np.stack([c.marginal(names) for c in self.counts])[:, np.newaxis]
-        return np.asarray(self._regions(names, buyers, self.shared[np.newaxis]).sum(axis=(0, 1)))
+        regions = self._regions(names, buyers, self.shared[np.newaxis])
+        return np.asarray(sum(persons[0] for _, persons in regions))
 
-    def cells(self, names: Names) -> tuple[Floats, "CellErrors"]:
+    def cells(self, names: Names) -> tuple[Floats, CellErrors]:
         """Return the persons in every cell of a marginal, and the errors of each by itself."""
         value = self.marginal(names)
         each = len(self.counts) * 2 ** len(self.counts) * value.size
@@ -267,7 +267,7 @@ class JointCounts:
         Returns:
             (number, *sizes), signed.
         """
-        return np.asarray(self.region_draws(names, number, stream).sum(axis=1))
+        return np.asarray(sum(persons for _, persons in self.each_region(names, number, stream)))
 
     def region_draws(self, names: Names, number: int, stream: Stream) -> Floats:
         """Draw the persons of every cell, by the exact set of retailers that know them.
@@ -280,10 +280,19 @@ class JointCounts:
         Returns:
             (number, R, *sizes), signed, as clipping would bias every sum.
         """
-        buyers = np.stack([c.draws(names, number, stream) for c in self.counts])
-        return self._regions(names, buyers, self._shared_draws(number, stream))
+        found = dict(self.each_region(names, number, stream))
+        return np.stack([found[region] for region in range(len(found))], axis=1)
 
-    def _regions(self, names: Names, buyers: Floats, shared: Floats) -> Floats:
+    def each_region(
+        self, names: Names, number: int, stream: Stream
+    ) -> Iterator[tuple[int, Floats]]:
+        """Yield the same region by region: its number, and (number, *sizes)."""
+        buyers = np.stack([c.draws(names, number, stream) for c in self.counts])
+        yield from self._regions(names, buyers, self._shared_draws(number, stream))
+
+    def _regions(
+        self, names: Names, buyers: Floats, shared: Floats
+    ) -> Iterator[tuple[int, Floats]]:
         """Spread the shared persons of every block over its cells; the singles are the rest.
 
         Args:
@@ -291,8 +300,8 @@ class JointCounts:
             buyers: (k, n, *sizes).
             shared: (n, B, M).
 
-        Returns:
-            (n, R, *sizes).
+        Yields:
+            Number of the region, and (n, *sizes).
         """
         place = names.index(self.overlap.axis) if self.overlap.axis in names else None
         if place is None:
@@ -301,16 +310,15 @@ class JointCounts:
         whole = [c.marginal(names).sum(axis=_others(names, place)) for c in self.counts]
         divided = np.maximum(np.stack(whole), _NOBODY).reshape(len(whole), 1, *shape)
         ratio = buyers / divided
-        regions = np.empty((buyers.shape[1], 2 ** len(self.counts) - 1, *buyers.shape[2:]))
         singles = buyers.copy()
         for column, region in enumerate(self._several):
             inside = self.sets[:, column] > 0
             by_block = shared[:, :, column].reshape(len(shared), *shape)
-            regions[:, region] = by_block * ratio[inside].mean(axis=0)
-            singles[inside] -= regions[:, region]
+            persons = by_block * ratio[inside].mean(axis=0)
+            singles[inside] -= persons
+            yield int(region), persons
         for own, persons in enumerate(singles):
-            regions[:, (1 << own) - 1] = persons
-        return regions
+            yield (1 << own) - 1, persons
 
     def _shared_draws(self, number: int, stream: Stream) -> Floats:
         """Draw the persons of each block known to exactly each set of two or more: (n, B, M)."""
@@ -329,25 +337,6 @@ class JointCounts:
         return np.linalg.solve(self._within, known.reshape(-1, known.shape[-1]).T).T.reshape(
             known.shape
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class CellErrors:
-    """Errors of the cells of a marginal, normal, each by itself.
-
-    Attributes:
-        sd: shape of the marginal, persons.
-    """
-
-    sd: Floats
-
-    def half_width(self, level: float) -> Floats:
-        """Return the half-width of every cell's interval."""
-        return np.asarray(float(ndtri((1 + level) / 2)) * self.sd)
-
-    def __add__(self, other: "CellErrors | LinearNoise") -> "CellErrors":
-        """The errors of sums with independent estimates."""
-        return CellErrors(sd=np.hypot(self.sd, other.sd))
 
 
 def keyed_share(by_key: Floats) -> Floats:

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from dpnotice.analyst.cells import MODEL_BASED, CellMap
+from dpnotice.analyst.contactable import contactable
 from dpnotice.analyst.counts import RetailerCounts
 from dpnotice.analyst.intervals import Floats, bonferroni, check_level
 from dpnotice.analyst.known import Known
@@ -25,10 +26,10 @@ from dpnotice.analyst.persons import (
     numbers,
     persons,
     size_draws,
+    smoothed_cells,
 )
 from dpnotice.analyst.rates import Quantity
 from dpnotice.analyst.rungs import known_interval, rungs
-from dpnotice.analyst.smoothing import smooth
 from dpnotice.analyst.weighted import (
     BOUNDS_NOTE,
     mean_of,
@@ -252,16 +253,13 @@ class ClassEstimate:
             EstimateError: as :meth:`count`; or smoothed cells of several retailers.
         """
         level = check_level(level)
-        if not names or (smoothed and len(self.retailers) > 1):
-            raise EstimateError(
-                "a map has one axis or more, and smoothed cells are of one retailer's known "
-                "buyers; name an axis, or estimate the class of one release"
-            )
-        beyond = Beyond() if smoothed else self._beyond_for(names)
-        estimate, lower, upper = cells_of(self.known.of(names), names, beyond, level)
+        if not names:
+            raise EstimateError("a map has one axis or more; name one")
         if smoothed:
-            error = self.retailers[0].design.cell_error(ordered(self.axes, names))
-            estimate, lower, upper = smooth(estimate, error.sd, level)
+            estimate, lower, upper = smoothed_cells(self.retailers, names, level)
+        else:
+            beyond = self._beyond_for(names)
+            estimate, lower, upper = cells_of(self.known.of(names), names, beyond, level)
         return CellMap(
             title=f"number of {KNOWN_BUYERS if smoothed else self._population_of(names)}",
             levels={name: self.axes[name].levels for name in names},
@@ -280,9 +278,8 @@ class ClassEstimate:
 
         Returns:
             retailer, table, noise_sd (of one of its cells), sd (added to the count, persons) and
-            share_of_variance within the retailer. Joint persons have a row for the sketches and
-            one for the linkage prior; members one for ``outside``. What the overlap leaves open
-            stands in no row: it is the distance between the bounds.
+            share_of_variance within the retailer. Joint persons have two rows more, members one
+            for ``outside``. What the overlap leaves open is the distance between the bounds.
 
         Raises:
             EstimateError: as :meth:`count`.
@@ -295,14 +292,21 @@ class ClassEstimate:
     def overlap(self, level: float = LEVEL) -> "pd.DataFrame":
         """Return, for every set of retailers, the persons known to all of them.
 
-        Estimates where their sketches were compared. Without sketches the number known to all of
-        two or more retailers lies between 0 and the smallest of their buyers; a set of one is that
-        retailer's own estimate.
+        Estimates where their sketches were compared; else the number known to all of two or more
+        lies between 0 and the smallest of their buyers. A set of one is that retailer's own.
 
         Returns:
             retailers, size (of the set), estimate, lower, upper, level, unit.
         """
         rows = known_to_all(self.known, check_level(level))
+        return tables.frame(rows, (*rows[0],))
+
+    def contactable(self, plane: str, level: float = LEVEL) -> "pd.DataFrame":
+        """Return, for every set of retailers, the persons who are in a plane at exactly those.
+
+        See :func:`dpnotice.analyst.contactable.contactable`.
+        """
+        rows = contactable(self.known, self.inquiry.sketch, plane, check_level(level))
         return tables.frame(rows, (*rows[0],))
 
     def bounds(self, level: float = LEVEL) -> Estimate:

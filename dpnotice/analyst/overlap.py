@@ -72,7 +72,8 @@ class Overlap:
         estimate: (blocks, R).
         residual: (blocks, R, R), people squared.
         gain: (blocks, R, k).
-        planes: per block the people by plane, where the maps have planes.
+        planes: of every block that could be solved the people by plane, counts joined, where the
+            maps have planes.
         notes: what had to be assumed, in words.
     """
 
@@ -146,7 +147,11 @@ def fit_overlap(found: Sequence[Sketched]) -> Overlap | None:
         estimate=np.stack(estimates),
         residual=np.stack(residuals),
         gain=np.stack(gains),
-        planes=tuple(solved[1] for solved in blocks if solved and solved[1]),
+        planes=tuple(
+            solved[1].with_sizes(counts, errors)
+            for solved, counts in zip(blocks, keyed, strict=True)
+            if solved and solved[1]
+        ),
         notes=_notes(plan, blocks),
     )
 

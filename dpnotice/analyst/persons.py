@@ -22,6 +22,8 @@ from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.parts import ordered
 from dpnotice.analyst.rates import Sampling
 from dpnotice.analyst.rungs import shared_by
+from dpnotice.analyst.smoothing import smooth
+from dpnotice.errors import EstimateError
 from dpnotice.result import Estimate
 
 DRAWS: Final = 20_000
@@ -134,6 +136,23 @@ def cells_of(
     turned = [asked.index(name) for name in names]
     point, lower, upper = (np.transpose(values, turned) for values in (point, *ends))
     return point, lower, upper
+
+
+def smoothed_cells(
+    retailers: Sequence[RetailerCounts], names: Names, level: float
+) -> tuple[Floats, Floats, Floats]:
+    """Return the cells of one retailer's known buyers, shrunk towards their margins.
+
+    Raises:
+        EstimateError: several retailers.
+    """
+    if len(retailers) > 1:
+        raise EstimateError(
+            "smoothed cells are of one retailer's known buyers; estimate the class of one release"
+        )
+    estimate, _, _ = cells_of(retailers, names, Beyond(), level)
+    error = retailers[0].design.cell_error(ordered(retailers[0].axes, names))
+    return smooth(estimate, error.sd, level)
 
 
 def size_draws(sources: Sequence[Source], beyond: Beyond) -> Floats:

@@ -1,7 +1,7 @@
 """A plan and a class -> how many members would be exposed, with where that is uncertain.
 
 In: a `NoticePlan` and a `ClassEstimate`. Out: `ReachEstimate`: net reach by draws. Within a cell
-direct and published notice are independent; over cells reach is the buyers' weighted mean; over
+direct and published notice are independent; over cells reach is the persons' weighted mean; over
 retailers without sketches it is a pair of ends.
 """
 
@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 0.95
 TOO_FEW: Final = "not separately estimable: too few buyers for the privacy noise"
+BY_THEMSELVES: Final = (
+    "a buyer of several retailers: within a segment, how one can write to them and whether they "
+    "see it says nothing of the others (the bounds allow any dependence)"
+)
 SEPARATE_SD: Final = 3.0
 """A segment whose buyers are within so many noise s.d. of 0 is not separately estimable."""
 
@@ -39,7 +43,8 @@ class ReachEstimate:
     Attributes:
         plan: the plan.
         members: the class.
-        draws: (draws,) for one retailer; (draws, 2) low and high ends for several without sketch.
+        draws: (draws,) for one retailer, or for several whose sketches tell all persons apart;
+            (draws, 2) low and high ends elsewhere.
         seed: of the analyst.
         exposures: mean exposures among the reached; None where only bounds are known.
         bounds: (lower, upper) at 95 % of expected reach, whatever notices depend on each other.
@@ -178,7 +183,8 @@ class ReachEstimate:
 
     def statement(self) -> str:
         """Return one sentence."""
-        return wording.reach_sentence(self.estimate().to_dict(), self.members.population)
+        population, said = self.members.population, self.members.known.said
+        return wording.reach_sentence(self.estimate().to_dict(), population, said)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as plain JSON types."""
@@ -198,6 +204,8 @@ class ReachEstimate:
         """What the figure rests on, in words; figures without a source are named."""
         silent = [notice.name for notice in self.plan.notices if not getattr(notice, "source", "")]
         lines = [*self.members.assumptions]
+        if self.members.known.joint is not None and self.plan.direct:
+            lines.append(BY_THEMSELVES)
         if len(self.plan.media) > 1:
             lines.append(f"dependence between vehicles: {describe(self.plan.dependence)}")
         if silent:
@@ -216,15 +224,14 @@ class ReachEstimate:
                 f"{axis!r} is no axis of the inquiry; they are {', '.join(self.members.axes)}"
             )
         sampling = grid(self.plan, self.members, len(self.draws), self.seed, extra=(axis,))
-        exposed = lay(self.plan, self.members, sampling)
-        places = [a.name for a in sampling.axes].index(axis)
-        level_of = np.indices(sampling.shape).reshape(len(sampling.shape), -1)[places]
+        by_contact = axis == CONTACT
+        exposed = lay(self.plan, self.members, sampling, by_contact=by_contact)
+        # Of members in nobody's records no contact is known: within contact, known buyers.
+        beyond = Beyond() if by_contact else self.members.beyond
         estimates = []
         for number, name in enumerate(self.members.axes[axis].levels):
-            cells = exposed.only(level_of == number, whole_groups=axis != CONTACT)
+            cells = exposed.within(axis, number)
             size = self.members.count(level=LEVEL, **{axis: name})
-            # Of members in nobody's records no contact is known: within contact, known buyers.
-            beyond = Beyond() if axis == CONTACT else self.members.beyond
             drawn = beyond.of_everyone(cells.reach(), cells.media_reach(), sampling)
             drawn = _realised(drawn, sampling, size)
             # Few draws of a small segment hold no buyers; they say nothing of its reach.
@@ -255,7 +262,8 @@ def estimate_reach(
         seed: the same seed gives the same draws, and the same for figures shared between plans.
 
     Returns:
-        Net reach: a point for one retailer, bounds for several.
+        Net reach: a point for one retailer, or where sketches tell who is known to which; bounds
+        for others.
 
     Raises:
         PlanError: the plan does not fit the class.

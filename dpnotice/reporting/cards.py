@@ -21,6 +21,7 @@ _IDS: Final = {
     "trim": "without blanks around them",
     "trim_ascii_lower": "without blanks around them, in lower case",
 }
+_AND_THE_BITMAP: Final = "Also in the file: the bitmap below the tables."
 _KEYS: Final = {"email": "an e-mail address", "id": "an id that the retailers share"}
 _STATES: Final = {
     "new": "new: an answer would be debited",
@@ -46,10 +47,7 @@ def privacy_card(facts: Mapping[str, Any]) -> str:
         *([f"Signed by   {facts['signed_by']}"] if facts["signed_by"] else []),
         f"Buyer ids   compared {_IDS[facts['ids']]}",
         "",
-        *_IN_THE_FILE,
-        "",
-        *_noise_lines(facts["tables"]),
-        *_sketch_lines(facts["sketch"]),
+        *_contents(facts),
     ]
     return "\n".join([*lines, "", *_promise(facts)])
 
@@ -67,10 +65,7 @@ def rehearsal_page(facts: Mapping[str, Any]) -> str:
         "Argument                 Column                            Type",
         *(f"{argument:<24} {column:<33} {kind}" for argument, column, kind in facts["columns"]),
         "",
-        *_IN_THE_FILE,
-        "",
-        *_noise_lines(facts["tables"]),
-        *_sketch_lines(facts["sketch"]),
+        *_contents(facts),
         "",
         f"Cost        {facts['measure']} {facts['asked']}; {paid}",
         f"Request     {_STATES[facts['state']]}",
@@ -92,6 +87,14 @@ def _quieter_lines(quieter: Mapping[str, Any] | None) -> list[str]:
     ]
 
 
+def _contents(facts: Mapping[str, Any]) -> list[str]:
+    """Say what is in the file and what is not."""
+    if facts["sketch"] is None:
+        return [*_IN_THE_FILE, "", *_noise_lines(facts["tables"])]
+    lines = [*_IN_THE_FILE, _AND_THE_BITMAP, "", *_noise_lines(facts["tables"]), ""]
+    return [*lines, *_sketch_lines(facts["sketch"], facts["inquiry"]["privacy"])]
+
+
 def _noise_lines(tables: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = [
         "Table                                     cells   noise s.d.   95% of the noise within"
@@ -105,18 +108,20 @@ def _noise_lines(tables: Sequence[Mapping[str, Any]]) -> list[str]:
     return lines
 
 
-def _sketch_lines(sketch: Mapping[str, Any] | None) -> list[str]:
-    """Say what the bitmap is, where there is one."""
-    if sketch is None:
-        return []
+def _sketch_lines(sketch: Mapping[str, Any], privacy: Mapping[str, Any]) -> list[str]:
+    """Say what the bitmap is, in plain words, and what part of the loss it has."""
+    key, chance = _KEYS[sketch["key"]], percent(sketch["flip"], 2)
+    tables = " ".join(f"{name} {privacy[name]}" for name in ("epsilon", "rho") if name in privacy)
     return [
-        "",
-        f"Bitmap      {sketch['bytes']:,} bytes, so that buyers of several retailers are counted",
-        f"            once. Each buyer with {_KEYS[sketch['key']]} sets one bit; then",
-        f"            every bit is flipped with a chance of {percent(sketch['flip'], 1)}, which",
-        f"            costs epsilon {sketch['epsilon']} of the loss. The bit's place is a hash",
-        f"            {sketch['keyed']}; whoever holds that key",
-        "            learns no more about a buyer than the loss allows.",
+        f"Bitmap      {sketch['bytes']:,} bytes, so that a buyer of several retailers is counted",
+        f"            once. Each buyer with {key} sets one bit;",
+        f"            its place is a hash, {sketch['keyed']}. Then every bit, set or not,",
+        f"            is flipped with a chance of {chance}, so that no bit shows for certain",
+        "            whether a buyer set it. The docket's key only slows outsiders down: what is",
+        "            said of the loss holds even where everybody has it.",
+        f"            Buyers without {key} are not in the bitmap;",
+        "            the axis keyed of the tables counts the others (yes) and them (no).",
+        f"            Loss: the bitmap epsilon {sketch['epsilon']}, the tables {tables}.",
     ]
 
 

@@ -180,30 +180,38 @@ def contradiction_sentence(flag: str) -> str:
     return f"Warning: {flag}."
 
 
-def reach_sentence(reach: Mapping[str, Any], population: str) -> str:
-    """Return a plan's reach as a sentence."""
+def reach_sentence(reach: Mapping[str, Any], population: str, said: str = "") -> str:
+    """Return a plan's reach as a sentence.
+
+    Args:
+        reach: the estimate.
+        population: whose reach.
+        said: what it takes for granted of who is the same person, if anything.
+    """
     level, middle, ends = _parts(reach)
+    end = f", {said}" if said else ""
     if not middle:
         low, _, high = ends.partition(" to ")
         return (
             f"Between {low} and {high} of {population} ({level} confidence) would be exposed to "
-            f'the notice of plan "{reach["segment"]}" at least once; the overlap between '
+            f'the notice of plan "{reach["segment"]}" at least once{end}; the overlap between '
             "retailers is not known."
         )
     return (
         f"We estimate that {middle} of {population} ({level} interval {ends}) would be exposed to "
-        f'the notice of plan "{reach["segment"]}" at least once.'
+        f'the notice of plan "{reach["segment"]}" at least once{end}.'
     )
 
 
-def plan_sentence(reach: Mapping[str, Any], population: str, records: Mapping[str, Any]) -> str:
+def plan_sentence(
+    reach: Mapping[str, Any], population: str, records: Mapping[str, Any], said: str = ""
+) -> str:
     """Return a plan's reach and the records that it discloses as two sentences."""
+    first = reach_sentence(reach, population, said)
     if records["upper"] == 0:
-        return f"{reach_sentence(reach, population)} It discloses no buyer's record."
+        return f"{first} It discloses no buyer's record."
     _, middle, ends = _parts(records)
-    return (
-        f"{reach_sentence(reach, population)} It discloses about {middle} buyers' records ({ends})."
-    )
+    return f"{first} It discloses about {middle} buyers' records ({ends})."
 
 
 def target_sentence(worst: float, best: float, target: float) -> str:

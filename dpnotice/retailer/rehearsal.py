@@ -67,7 +67,7 @@ class Rehearsal:
                 "columns": self.columns,
                 "tables": [self._table(of) for of in self.inquiry.tables],
                 "measure": self.inquiry.loss.measure,
-                "asked": self.inquiry.total_loss.value,
+                "asked": self.inquiry.total_loss.text,
                 "sketch": None if self.inquiry.sketch is None else self.inquiry.sketch.facts(),
                 "spent": self.spent,
                 "cap": self.cap,

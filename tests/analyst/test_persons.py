@@ -1,14 +1,17 @@
 """Buyers to persons: a point for one retailer, bounds for several, numbers and arrays alike."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
 
+from dpnotice.analyst.bounds import union_interval
 from dpnotice.analyst.counts import RetailerCounts, fit_counts
 from dpnotice.analyst.intervals import LinearNoise, Term, count_interval
+from dpnotice.analyst.known import Known
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.persons import buyers, known_to_all, numbers, persons
 from dpnotice.errors import EstimateError
@@ -27,6 +30,15 @@ STATED = {
 }
 EVERY = pytest.mark.parametrize("beyond", STATED.values(), ids=STATED)
 CELLS = np.array([[-30.0, 0.0, 7.0], [812.25, 10_000.0, 123_456.75]])
+
+
+def counted(found: list[Any], beyond: Beyond, level: float) -> tuple[Any, Any, Any]:
+    """Persons from what each retailer's counts tell."""
+    return persons(partial(union_interval, found), beyond, level)
+
+
+def known(*sizes: int, **changes: Any) -> Known:
+    return Known(retailers=tuple(fitted(*sizes, **changes)))
 
 
 def noise(scale: float = 8.0) -> LinearNoise:
@@ -51,9 +63,9 @@ def fitted(*sizes: int, scale: float = 4.0) -> list[RetailerCounts]:
 @EVERY
 @pytest.mark.parametrize("retailers", [1, 2, 3])
 def test_an_array_is_what_its_numbers_are(beyond: Beyond, retailers: int) -> None:
-    point, *ends = persons(found(retailers), beyond, LEVEL)
+    point, *ends = counted(found(retailers), beyond, LEVEL)
     for place in np.ndindex(CELLS.shape):
-        alone, *its_ends = persons(found(retailers, float(CELLS[place])), beyond, LEVEL)
+        alone, *its_ends = counted(found(retailers, float(CELLS[place])), beyond, LEVEL)
         assert [values[place] for values in ends] == its_ends
         assert (point is None) == (alone is None)
         assert point is None or point[place] == pytest.approx(alone, rel=1e-12)
@@ -65,7 +77,7 @@ def test_an_array_is_what_its_numbers_are(beyond: Beyond, retailers: int) -> Non
 def test_ends_of_persons_are_whole_ordered_and_not_negative(
     beyond: Beyond, retailers: int, level: float
 ) -> None:
-    _, lower, upper = persons(found(retailers), beyond, level)
+    _, lower, upper = counted(found(retailers), beyond, level)
     assert np.array_equal(lower, np.rint(lower))
     assert np.array_equal(upper, np.rint(upper))
     assert ((lower >= 0) & (lower <= upper)).all()
@@ -74,12 +86,12 @@ def test_ends_of_persons_are_whole_ordered_and_not_negative(
 @EVERY
 @pytest.mark.parametrize("retailers", [2, 7])
 def test_several_retailers_have_no_point(beyond: Beyond, retailers: int) -> None:
-    assert persons(found(retailers), beyond, LEVEL)[0] is None
+    assert counted(found(retailers), beyond, LEVEL)[0] is None
 
 
 def test_known_buyers_of_one_retailer_keep_their_interval() -> None:
     ((value, error),) = found(1)
-    point, lower, upper = persons([(value, error)], Beyond(), LEVEL)
+    point, lower, upper = counted([(value, error)], Beyond(), LEVEL)
     low, high = count_interval(value, error.half_width(LEVEL))
     assert np.array_equal(point, value)
     assert np.array_equal(lower, low)
@@ -88,35 +100,35 @@ def test_known_buyers_of_one_retailer_keep_their_interval() -> None:
 
 def test_a_stated_share_and_users_multiply_the_point() -> None:
     # h / (1 - theta) = 1.4 / 0.8
-    point, _, _ = persons(found(1), STATED["share and users"], LEVEL)
+    point, _, _ = counted(found(1), STATED["share and users"], LEVEL)
     assert point == pytest.approx(1.75 * CELLS)
 
 
 @pytest.mark.parametrize("retailers", [1, 3])
 def test_a_stated_number_multiplies_the_ends(retailers: int) -> None:
-    _, lower, upper = persons(found(retailers), Beyond(), LEVEL)
-    _, low, high = persons(found(retailers), STATED["share and users"], LEVEL)
+    _, lower, upper = counted(found(retailers), Beyond(), LEVEL)
+    _, low, high = counted(found(retailers), STATED["share and users"], LEVEL)
     assert np.array_equal(low, np.ceil(1.75 * lower - 1e-6))
     assert np.array_equal(high, np.floor(1.75 * upper + 1e-6))
 
 
 @pytest.mark.parametrize("retailers", [1, 3])
 def test_stating_that_nobody_is_outside_changes_nothing(retailers: int) -> None:
-    plain = persons(found(retailers), Beyond(), LEVEL)[1:]
-    stated = persons(found(retailers), Beyond(outside=0.0, users_per_buyer=1), LEVEL)[1:]
+    plain = counted(found(retailers), Beyond(), LEVEL)[1:]
+    stated = counted(found(retailers), Beyond(outside=0.0, users_per_buyer=1), LEVEL)[1:]
     assert np.array_equal(plain, stated)
 
 
 @pytest.mark.parametrize("retailers", [1, 3])
 def test_a_law_is_wider_than_its_middle(retailers: int) -> None:
-    _, lower, upper = persons(found(retailers, 10_000.0), STATED["a share"], LEVEL)
-    _, low, high = persons(found(retailers, 10_000.0), STATED["a law"], LEVEL)
+    _, lower, upper = counted(found(retailers, 10_000.0), STATED["a share"], LEVEL)
+    _, low, high = counted(found(retailers, 10_000.0), STATED["a law"], LEVEL)
     assert low < lower < upper < high
 
 
 def test_a_law_and_the_noise_share_the_level() -> None:
     # theta uniform on 0.1 to 0.3, 1.25 % cut off at either end; 20,000 draws leave some 3 persons
-    _, lower, upper = persons([(10_000.0, noise(0.05))], STATED["a law"], LEVEL)
+    _, lower, upper = counted([(10_000.0, noise(0.05))], STATED["a law"], LEVEL)
     assert lower == pytest.approx(10_000 / (1 - 0.1025), abs=20)
     assert upper == pytest.approx(10_000 / (1 - 0.2975), abs=20)
 
@@ -127,7 +139,7 @@ def test_an_interval_with_a_law_covers_noise_and_law_together() -> None:
     error = LinearNoise((Term(np.ones(1), Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=300.0)),))
     noisy = 20_000 + releases.laplace(rng, 300.0, runs)
     truth = 20_000 / (1 - rng.uniform(0.1, 0.3, runs))
-    _, lower, upper = persons([(noisy, error)], STATED["a law"], LEVEL)
+    _, lower, upper = counted([(noisy, error)], STATED["a law"], LEVEL)
     hits = np.sum((lower <= truth) & (truth <= upper))
     assert hits >= scipy.stats.binom.ppf(1e-6, runs, LEVEL)
 
@@ -138,7 +150,7 @@ def test_bounds_hold_for_any_overlap_of_several_retailers() -> None:
     law = Noise(law=NoiseLaw.DISCRETE_LAPLACE, scale=30.0)
     error = LinearNoise((Term(np.ones(1), law),))
     noisy = [(n + releases.laplace(rng, 30.0, runs), error) for n in sizes]
-    _, lower, upper = persons(noisy, Beyond(), LEVEL)
+    _, lower, upper = counted(noisy, Beyond(), LEVEL)
     for truth in (max(sizes), sum(sizes)):
         hits = np.sum((lower <= truth) & (truth <= upper))
         assert hits >= scipy.stats.binom.ppf(1e-6, runs, LEVEL)
@@ -147,7 +159,7 @@ def test_bounds_hold_for_any_overlap_of_several_retailers() -> None:
 def test_a_law_that_may_reach_everybody_is_refused() -> None:
     everybody = Beyond(outside=scipy.stats.uniform(0.5, 0.5))
     with pytest.raises(EstimateError, match="outside may reach 1"):
-        persons(found(1), everybody, LEVEL)
+        counted(found(1), everybody, LEVEL)
 
 
 # --- buyers --------------------------------------------------------------------------------
@@ -170,25 +182,25 @@ def test_buyers_keep_a_negative_point_and_clip_their_ends() -> None:
 
 # --- known to all --------------------------------------------------------------------------
 def test_every_set_of_retailers_has_a_row() -> None:
-    rows = known_to_all(fitted(100, 300, 200), LEVEL)
+    rows = known_to_all(known(100, 300, 200), LEVEL)
     assert [row["size"] for row in rows] == [1, 1, 1, 2, 2, 2, 3]
     assert rows[-1]["retailers"] == "shop00 + shop01 + shop02"
 
 
 @pytest.mark.parametrize(("number", "rows"), [(1, 1), (2, 3), (5, 31), (6, 21), (12, 78)])
 def test_beyond_five_retailers_only_pairs_are_listed(number: int, rows: int) -> None:
-    assert len(known_to_all(fitted(*range(100, 100 + number)), LEVEL)) == rows
+    assert len(known_to_all(known(*range(100, 100 + number)), LEVEL)) == rows
 
 
 def test_persons_known_to_both_lie_between_none_and_the_smaller_retailer() -> None:
-    pair = known_to_all(fitted(1_000_000, 500_000), LEVEL)[-1]
+    pair = known_to_all(known(1_000_000, 500_000), LEVEL)[-1]
     assert math.isnan(pair["estimate"])
     assert pair["lower"] == 0
     assert 500_000 <= pair["upper"] < 500_100
 
 
 def test_a_set_of_one_is_that_retailers_own_estimate() -> None:
-    row, estimate = known_to_all(fitted(900), LEVEL)[0], buyers(fitted(900), LEVEL)[0]
+    row, estimate = known_to_all(known(900), LEVEL)[0], buyers(fitted(900), LEVEL)[0]
     assert [row["estimate"], row["lower"], row["upper"]] == [
         estimate.estimate,
         estimate.lower,
@@ -197,7 +209,7 @@ def test_a_set_of_one_is_that_retailers_own_estimate() -> None:
 
 
 def test_every_set_is_said_at_the_level_asked_in_persons() -> None:
-    rows = known_to_all(fitted(100, 300, 200), 0.9)
+    rows = known_to_all(known(100, 300, 200), 0.9)
     assert {(row["level"], row["unit"]) for row in rows} == {(0.9, "persons")}
 
 
@@ -207,7 +219,7 @@ def test_the_upper_bound_of_a_set_holds_whichever_of_its_retailers_is_smallest()
     rng, n, hits = np.random.default_rng(12), 5_000, 0
     for _ in range(400):
         noisy = n + rng.geometric(1 / 16.5, 5) - rng.geometric(1 / 16.5, 5)
-        hits += known_to_all(fitted(*map(int, noisy), scale=16.0), LEVEL)[-1]["upper"] >= n
+        hits += known_to_all(known(*map(int, noisy), scale=16.0), LEVEL)[-1]["upper"] >= n
     assert hits >= 357
 
 
