@@ -1,9 +1,9 @@
 """A plan laid over a class: who is exposed, by draw and cell.
 
 In: a `NoticePlan` and a `ClassEstimate`. Out: `Exposed`, from which every figure of reach is made.
-Within a cell direct and published notice are independent; so are the direct notices of several
-retailers to one person, where sketches tell who is known to which; elsewhere reach is a pair of
-ends.
+Within a cell direct and published notice are independent; the direct notices of several retailers
+to one person, where sketches tell who is known to which, lie between independent and agreeing;
+elsewhere reach is a pair of ends.
 """
 
 import math
@@ -25,6 +25,8 @@ from dpnotice.segments import CONTACT
 
 SHARED_FAILURE: Final = Uniform(low=0.0, high=1.0)
 """Elicited: whether two notices from one retailer fail together (a stale address) or separately."""
+SHARED_CONTACT: Final = Uniform(low=0.0, high=1.0)
+"""Elicited: whether a person can be written to, and sees it, alike at all retailers or not."""
 _DIRECT: Final = ("direct", "direct_least", "direct_most", "pieces")
 _MEDIA: Final = ("media", "media_least", "media_most", "gross")
 _DUST: Final = 1e-9
@@ -260,9 +262,9 @@ def _by_person(
 ) -> Exposed:
     """Put the persons whom sketches tell apart in the place of their retailers' buyers.
 
-    A person known to the retailers T sees none of their notices with chance prod over T of u_i,
-    the mean of retailer i's buyers in the cell: within it, how somebody can be written to at one
-    retailer is taken to say nothing of the others. The ends hold whatever depends on what.
+    With u_i the chance, mean over retailer i's buyers in the cell, that none of its notices is
+    seen, a person known to the retailers T sees none of theirs with chance w min over T of u_i +
+    (1 - w) prod over T of u_i, w of :data:`SHARED_CONTACT`. The ends hold whatever depends on what.
     """
     pooled = apart.pooled()
     names = [retailer.retailer for retailer in members.retailers]
@@ -271,6 +273,9 @@ def _by_person(
     found = _persons(
         {name: getattr(pooled, name)[inside] for name in _DIRECT},
         joint.each_region(tuple(pooled.axes), sampling.draws, sampling.stream),
+        Sampling(axes=(), draws=sampling.draws, seed=sampling.seed).sample(
+            SHARED_CONTACT, "shared contact"
+        )[:, np.newaxis],
     )
     joined: dict[str, Any] = {
         name: np.concatenate([source, getattr(pooled, name)[rest]])
@@ -279,12 +284,15 @@ def _by_person(
     return replace(pooled, **joined)
 
 
-def _persons(direct: dict[str, Floats], regions: Iterator[tuple[int, Floats]]) -> dict[str, Floats]:
+def _persons(
+    direct: dict[str, Floats], regions: Iterator[tuple[int, Floats]], shared: Floats
+) -> dict[str, Floats]:
     """Return the fields of one source, (1, draws, groups), from those of the retailers it joins.
 
     Args:
         direct: the direct fields of :class:`Exposed` by retailer, (k, draws, groups).
         regions: number of a set of retailers less 1, and persons at exactly it.
+        shared: (draws, 1) weight of agreement between the retailers' notices.
     """
     whole: Floats = np.zeros(direct["direct"].shape[1:])
     sums = {name: np.zeros_like(whole) for name in _DIRECT}
@@ -292,7 +300,8 @@ def _persons(direct: dict[str, Floats], regions: Iterator[tuple[int, Floats]]) -
         known = [i for i in range(len(direct["direct"])) if (region + 1) >> i & 1]
         flat = persons.reshape(whole.shape)
         seen = {
-            "direct": np.prod(direct["direct"][known], axis=0),
+            "direct": shared * np.min(direct["direct"][known], axis=0)
+            + (1 - shared) * np.prod(direct["direct"][known], axis=0),
             "direct_least": np.maximum(0, 1 - np.sum(1 - direct["direct_least"][known], axis=0)),
             "direct_most": np.min(direct["direct_most"][known], axis=0),
             "pieces": np.sum(direct["pieces"][known], axis=0),

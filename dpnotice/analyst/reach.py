@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 0.95
 TOO_FEW: Final = "not separately estimable: too few buyers for the privacy noise"
-BY_THEMSELVES: Final = (
-    "a buyer of several retailers: within a segment, how one can write to them and whether they "
-    "see it says nothing of the others (the bounds allow any dependence)"
+AGREEMENT: Final = (
+    "a buyer of several retailers: whether their notices are seen agrees between retailers by a "
+    "weight from 0 (independent) to 1 (together, as far as it can), uniform"
 )
 SEPARATE_SD: Final = 3.0
 """A segment whose buyers are within so many noise s.d. of 0 is not separately estimable."""
@@ -205,7 +205,7 @@ class ReachEstimate:
         silent = [notice.name for notice in self.plan.notices if not getattr(notice, "source", "")]
         lines = [*self.members.assumptions]
         if self.members.known.joint is not None and self.plan.direct:
-            lines.append(BY_THEMSELVES)
+            lines.append(AGREEMENT)
         if len(self.plan.media) > 1:
             lines.append(f"dependence between vehicles: {describe(self.plan.dependence)}")
         if silent:
