@@ -6,38 +6,26 @@ the reach of the plans. The exact counts are taken once; the noise is OpenDP's, 
 """
 
 import argparse
+import sys
 import tempfile
 from collections import Counter
-from datetime import date
+from pathlib import Path
 
 import numpy as np
 from scipy.stats import binom
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
 from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import compare
-from dpnotice.datasets import Case, complete_journey, store_visits
+from dpnotice.datasets import complete_journey, store_visits
 from dpnotice.demo.displays import vehicles
 from dpnotice.demo.findings import class_findings, reach_findings
-from dpnotice.demo.steps import STORES, WEEKS, plans
-from dpnotice.release import Release
-from dpnotice.retailer import counting, mechanism
+from dpnotice.demo.steps import SKETCH, STORES, WEEKS, plans
+from dpnotice.retailer.sketch import DocketKey
+from made.repeated import Taken
 
 FALSE_ALARM = 1e-6
-
-
-def released(case: Case, retailer: str, exact: object) -> Release:
-    """Return one repetition of a retailer's release, outside any ledger."""
-    noise = mechanism.calibrate(case.inquiry)
-    return Release(
-        retailer=retailer,
-        inquiry=case.inquiry,
-        tables=mechanism.draw(case.inquiry, exact, noise),
-        attempt=0,
-        date=date(2026, 1, 1),
-        ledger_sequence=1,
-        ledger_head="0" * 64,
-        versions={},
-    )
 
 
 def main() -> None:
@@ -48,14 +36,15 @@ def main() -> None:
     asked = parser.parse_args()
     repetitions = asked.repetitions
     with tempfile.TemporaryDirectory() as folder:
-        case = complete_journey(folder)
-        exact = {r: counting.count(case.inquiry, case.purchases(r)) for r in case.retailers}
+        case = complete_journey(folder, sketch_epsilon=SKETCH)
+        key = DocketKey.create(f"{folder}/docket.key")
+        taken = [Taken(case, retailer, key) for retailer in case.retailers]
     visits = store_visits(list(case.truth["households"]), weeks=WEEKS, stores=STORES)
     contact = np.array(list(case.truth["households"].values()))
     proposed = plans(case, vehicles(visits, contact))
     covered: Counter[tuple[str, str]] = Counter()
     for _repetition in range(repetitions):
-        releases = tuple(released(case, r, counts) for r, counts in exact.items())
+        releases = tuple(each.release(case.inquiry) for each in taken)
         members = estimate_class(releases)
         findings = [*class_findings(case, releases, members)]
         if not asked.class_only:

@@ -48,7 +48,6 @@ MAX_HEADER: Final = 8 * 2**20
 MAX_BLOCKS: Final = 1000
 """Of a sketch; a header names each of them, and bounds its parts."""
 _CELL_BYTES: Final = 20
-_BLOCK_BYTES: Final = 300
 _HEADER_REST: Final = 2**16
 
 
@@ -169,7 +168,7 @@ class Inquiry:
                 code="DOMAIN_TOO_LARGE",
             )
         counts = _CELL_BYTES * released if released <= MAX_JSON_CELLS else 0
-        room = MAX_HEADER - counts - _BLOCK_BYTES * blocks - _HEADER_REST
+        room = MAX_HEADER - counts - _HEADER_REST
         if len(json.dumps(self.to_dict(), ensure_ascii=False).encode()) > room:
             raise InquiryError(
                 f"the inquiry's own text is over {room:,} bytes, too long for a release to carry; "

@@ -14,8 +14,8 @@ from typing import Any, Final, Protocol, TypeAlias
 import numpy as np
 
 from dpnotice.analyst.design import Design, Factors, Names
-from dpnotice.analyst.exposed import chances
 from dpnotice.analyst.intervals import Floats, LinearNoise
+from dpnotice.analyst.laying import chances
 from dpnotice.analyst.parts import in_words, part_and_whole
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Sampling

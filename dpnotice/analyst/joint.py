@@ -5,7 +5,7 @@ In: fitted counts of k retailers, the regions that they share, and how often key
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from operator import add
 from typing import Final, TypeAlias
@@ -13,13 +13,21 @@ from typing import Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from dpnotice.analyst.blocks import (
+    NOBODY,
+    along,
+    by_block,
+    compositions,
+    keyed_draws,
+    keyed_share,
+    others,
+)
 from dpnotice.analyst.counts import RetailerCounts
 from dpnotice.analyst.design import Factors, Names
 from dpnotice.analyst.intervals import CellErrors, Counted, Floats, LinearNoise, Term
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.overlap import Overlap
 from dpnotice.analyst.rates import Sampling
-from dpnotice.analyst.regions import containing, membership
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.segments import KEYED, Axis
 
@@ -32,10 +40,6 @@ _DRAWN_CELLS: Final = 2 * 10**7
 _CELL_DRAWS: Final = (500, 5_000)
 """Ends of the number of draws behind the s.d. of a cell, of which 1 to 3 % are chance."""
 _ALL_KEYED: Final = 0.9995
-_KEYED: Final = (0.05, 1.25)
-"""Ends of a share of buyers with a key, so that noise on few buyers divides by nothing."""
-_NOBODY: Final = 1.0
-"""Buyers below which a block's composition is not divided."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,19 +75,31 @@ class JointCounts:
         return self.counts[0].axes
 
     @cached_property
+    def by_plane(self) -> "JointCounts":
+        """The same persons told apart by plane, where the sketches have planes; else these."""
+        if self.overlap.by_plane is None:
+            return self
+        return replace(self, overlap=self.overlap.by_plane)
+
+    @cached_property
+    def states(self) -> npt.NDArray[np.int64]:
+        """(M, k), the rows of the overlap's states in which two retailers or more know somebody."""
+        return self.overlap.states[self._several]
+
+    @cached_property
     def sets(self) -> Floats:
         """(k, M), 1 where a retailer is in one of the M sets of two or more, in their order."""
-        member = membership(len(self.counts))
-        return member[:, self._several]
+        return np.asarray((self.states > 0).T, dtype=np.float64)
 
     @cached_property
     def _several(self) -> npt.NDArray[np.intp]:
-        return np.flatnonzero(membership(len(self.counts)).sum(axis=0) > 1)
+        return np.flatnonzero((self.overlap.states > 0).sum(axis=1) > 1)
 
     @cached_property
     def _within(self) -> Floats:
         """(M, M): the persons known to all of each set are the sum over the sets around it."""
-        return np.asarray(containing(len(self.counts))[1:][np.ix_(self._several, self._several)])
+        alike = (self.states == self.states[:, np.newaxis]) | (self.states[:, np.newaxis] == 0)
+        return np.asarray(alike.all(axis=2), dtype=np.float64)
 
     @cached_property
     def keyed_shares(self) -> Floats:
@@ -161,15 +177,15 @@ class JointCounts:
             EstimateError: the tables of a retailer do not determine it.
         """
         axis = self.overlap.axis if self.overlap.axis in names else None
-        blocks = [_by_block(c, names, weights, axis) for c in self.counts]
-        whole, part = (np.stack([pair[n] for pair in blocks]) for n in (0, 1))  # (k, B or 1)
-        ratio = np.divide(part, whole, out=np.zeros_like(part), where=whole >= _NOBODY)
+        blocks = [by_block(c, names, weights, axis) for c in self.counts]
+        whole, part, even = (np.stack(each) for each in zip(*blocks, strict=True))  # (k, B or 1)
+        ratio = np.divide(part, whole, out=even, where=whole >= NOBODY)
         size = self.sets.sum(axis=0)
         shared = self.shared if axis else self.shared.sum(axis=0, keepdims=True)
         mean = ratio.T @ self.sets / size  # (B or 1, M)
         twice = ((size - 1) / size * shared) @ self.sets.T  # (B or 1, k)
         value = part.sum() - float(np.sum((size - 1) * shared * mean))
-        per_buyer = np.divide(twice.T, whole, out=np.zeros_like(whole), where=whole >= _NOBODY)
+        per_buyer = np.divide(twice.T, whole, out=np.zeros_like(whole), where=whole >= NOBODY)
         lost = np.broadcast_to((size - 1) * mean, (len(self.shared), len(size)))
         error = reduce(
             add,
@@ -190,10 +206,10 @@ class JointCounts:
     ) -> LinearNoise:
         """Return what the noise of one retailer's tables adds: part, block, and joined counts."""
         per_buyer, ratio, lost = slopes
-        design, table = self.counts[number].design, self._joined_table
+        design, table = self.counts[number].design, self.joined_table
         back = () if axis is None else (axis,)
-        along = _along(per_buyer, names, axis)
-        error = design.error(names, weights * (1 - along))
+        rest = 1 - along(per_buyer, names, axis)
+        error = design.error(names, weights * rest)
         error = _plus(error, design.error(back, (per_buyer * ratio).reshape(design.shape(back))))
         gain = -np.sum(lost @ self._untangled * self.overlap.gain[:, self._several, number], axis=1)
         return _plus(error, design.error(table, self._joined_weights(gain)))
@@ -202,10 +218,10 @@ class JointCounts:
         """Lay a figure per block over the counts that joined: those of buyers with a key."""
         if self.overlap.by_key:
             by_block = np.stack([by_block, np.zeros_like(by_block)], axis=-1)
-        return by_block.reshape(self.counts[0].design.shape(self._joined_table))
+        return by_block.reshape(self.counts[0].design.shape(self.joined_table))
 
     @property
-    def _joined_table(self) -> Names:
+    def joined_table(self) -> Names:
         """Axes of the counts that joined the overlap."""
         blocks = () if self.overlap.axis is None else (self.overlap.axis,)
         return (*blocks, KEYED) if self.overlap.by_key else blocks
@@ -238,7 +254,7 @@ class JointCounts:
         seen = self.overlap.estimate[:, self._several] @ around  # (B,)
         gain = np.einsum("m,bmi->bi", around, self.overlap.gain[:, self._several])
         joined = sum(
-            self.counts[i].query(self._joined_table, self._joined_weights(gain[:, i]))[1].variance
+            self.counts[i].query(self.joined_table, self._joined_weights(gain[:, i]))[1].variance
             for i in range(len(self.counts))
         )
         maps = sum(float(np.sum((around @ root) ** 2)) for root in self._roots)
@@ -290,10 +306,29 @@ class JointCounts:
         buyers = np.stack([c.draws(names, number, stream) for c in self.counts])
         yield from self._regions(names, buyers, self._shared_draws(number, stream))
 
+    def each_shared(
+        self, names: Names, number: int, stream: Stream
+    ) -> Iterator[tuple[npt.NDArray[np.int64], Floats]]:
+        """Yield the persons known to two or more, by plane: (k,) state, and (number, *sizes)."""
+        told = self.by_plane
+        buyers = np.stack([c.draws(names, number, stream) for c in self.counts])
+        shared = told._each_shared(names, buyers, told._shared_draws(number, stream))  # noqa: SLF001 -- of its own class
+        yield from zip(told.states, shared, strict=True)
+
     def _regions(
         self, names: Names, buyers: Floats, shared: Floats
     ) -> Iterator[tuple[int, Floats]]:
-        """Spread the shared persons of every block over its cells; the singles are the rest.
+        """Yield every region, shared ones first: its number, and (n, *sizes)."""
+        singles = buyers.copy()
+        found = self._each_shared(names, buyers, shared)
+        for region, inside, persons in zip(self._several, self.sets.T > 0, found, strict=True):
+            singles[inside] -= persons
+            yield int(region), persons
+        for own, persons in enumerate(singles):
+            yield (1 << own) - 1, persons
+
+    def _each_shared(self, names: Names, buyers: Floats, shared: Floats) -> Iterator[Floats]:
+        """Spread the shared persons of every block over its cells, set by set.
 
         Args:
             names: axes of persons.
@@ -301,30 +336,25 @@ class JointCounts:
             shared: (n, B, M).
 
         Yields:
-            Number of the region, and (n, *sizes).
+            (n, *sizes), in the order of `sets`.
         """
         place = names.index(self.overlap.axis) if self.overlap.axis in names else None
         if place is None:
             shared = shared.sum(axis=1, keepdims=True)
         shape = [-1 if number == place else 1 for number in range(len(names))]
-        whole = [c.marginal(names).sum(axis=_others(names, place)) for c in self.counts]
-        divided = np.maximum(np.stack(whole), _NOBODY).reshape(len(whole), 1, *shape)
-        ratio = buyers / divided
-        singles = buyers.copy()
-        for column, region in enumerate(self._several):
-            inside = self.sets[:, column] > 0
+        value = np.stack([c.marginal(names) for c in self.counts])[:, np.newaxis]
+        ratio = compositions(value, buyers, tuple(2 + axis for axis in others(names, place)))
+        for column, inside in enumerate(self.sets.T > 0):
             by_block = shared[:, :, column].reshape(len(shared), *shape)
-            persons = by_block * ratio[inside].mean(axis=0)
-            singles[inside] -= persons
-            yield int(region), persons
-        for own, persons in enumerate(singles):
-            yield (1 << own) - 1, persons
+            yield by_block * ratio[inside].mean(axis=0)
 
     def _shared_draws(self, number: int, stream: Stream) -> Floats:
         """Draw the persons of each block known to exactly each set of two or more: (n, B, M)."""
-        table = self._joined_table
+        table = self.joined_table
         moved = [
-            _blocks(c.draws(table, number, stream) - c.marginal(table), by_key=self.overlap.by_key)
+            keyed_draws(
+                c.draws(table, number, stream) - c.marginal(table), by_key=self.overlap.by_key
+            )
             for c in self.counts
         ]
         gain = self.overlap.gain[:, self._several]  # (B, M, k)
@@ -337,43 +367,6 @@ class JointCounts:
         return np.linalg.solve(self._within, known.reshape(-1, known.shape[-1]).T).T.reshape(
             known.shape
         )
-
-
-def keyed_share(by_key: Floats) -> Floats:
-    """Return the share of buyers who have a key; above 1 where noise says so, so that means hold.
-
-    Args:
-        by_key: (..., 2) buyers with a key and without.
-    """
-    whole = np.maximum(by_key.sum(axis=-1), _NOBODY)
-    return np.asarray(np.clip(by_key[..., 0] / whole, *_KEYED))
-
-
-def _by_block(
-    counts: RetailerCounts, names: Names, weights: Floats, axis: str | None
-) -> tuple[Floats, Floats]:
-    """Return a retailer's buyers of every block, and their weighted sum there: (B or 1,) each."""
-    place = None if axis is None else names.index(axis)
-    whole = counts.marginal(() if axis is None else (axis,)).reshape(-1)
-    part = np.sum(weights * counts.marginal(names), axis=_others(names, place))
-    return whole, part.reshape(-1)
-
-
-def _others(names: Names, place: int | None) -> tuple[int, ...]:
-    """Return the numbers of all axes but one."""
-    return tuple(number for number in range(len(names)) if number != place)
-
-
-def _along(values: Floats, names: Names, axis: str | None) -> Floats:
-    """Lay a figure per block, or the one there is, along the cells of a marginal."""
-    shape = [len(values) if name == axis else 1 for name in names]
-    return values.reshape(shape)
-
-
-def _blocks(drawn: Floats, *, by_key: bool) -> Floats:
-    """Return (draws, blocks) of those with a key."""
-    kept = drawn[..., 0] if by_key else drawn
-    return kept.reshape(len(drawn), -1)
 
 
 def _plus(one: LinearNoise, other: LinearNoise) -> LinearNoise:

@@ -10,8 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from dpnotice.analyst.blocks import keyed_share
 from dpnotice.analyst.counts import RetailerCounts, check_consistent, fit_counts
-from dpnotice.analyst.joint import JointCounts, keyed_share
+from dpnotice.analyst.joint import JointCounts
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.many import of_persons
 from dpnotice.analyst.overlap import (
@@ -25,6 +26,7 @@ from dpnotice.analyst.overlap import (
 )
 from dpnotice.analyst.pairs import MOST_RETAILERS, Pairs, find_pairs, pattern_histogram
 from dpnotice.analyst.rates import Quantity, axes_of, check_positive
+from dpnotice.bitmap import SketchPlan
 from dpnotice.errors import EstimateError
 from dpnotice.release import Release
 from dpnotice.segments import CONTACT, KEYED
@@ -32,9 +34,13 @@ from dpnotice.segments import CONTACT, KEYED
 OVERLAPS: Final = ("bounds", "independent")
 _MOST_INDEPENDENT: Final = 8
 _SEVERAL: Final = 2
+_APART: Final = (
+    f"sketches are compared two by two, as there are more than {MOST_JOINT} or their noise hides "
+    "all places that none of them filled"
+)
 _UNTOLD: Final = (
-    f"{MOST_JOINT + 1} to {MOST_RETAILERS} sketches are compared two by two where they have no "
-    "planes and are not full; here they tell nothing"
+    "the sketches tell nothing: their noise hides the places that none of them filled, or there "
+    f"are more than {MOST_RETAILERS}, or more than {MOST_JOINT} with planes"
 )
 Source = RetailerCounts | JointCounts
 
@@ -46,8 +52,10 @@ class Known:
     Attributes:
         retailers: the fitted counts of each retailer.
         joint: persons of two or more of them, where sketches or an assumption tell.
-        pairs: persons at two of more than five retailers, and sums of such.
+        pairs: persons at two of the retailers, and sums of such, where there are more than five or
+            not all patterns tell.
         linkage: how often one person's keys agree.
+        sketch_plan: the shape of the sketches that were compared.
         notes: what had to be assumed, in words.
         flags: what contradicts itself, in words.
     """
@@ -56,6 +64,7 @@ class Known:
     joint: JointCounts | None = None
     pairs: Pairs | None = None
     linkage: Linkage = field(default_factory=Linkage)
+    sketch_plan: SketchPlan | None = None
     notes: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()
 
@@ -143,17 +152,17 @@ def _compared(counts: tuple[RetailerCounts, ...], found: list[Sketched], linked:
     known = Known(
         retailers=counts,
         linkage=linked,
+        sketch_plan=found[0].sketch.plan,
         notes=tuple(f"{name}: too few buyers for its sketch to tell overlap" for name in left),
         flags=tuple(filter(None, map(contradiction, found))),
     )
-    if len(kept) > MOST_JOINT:
-        pairs = _pairs(kept, linked)
-        return replace(known, pairs=pairs, notes=known.notes + (_UNTOLD,) * (pairs is None))
-    fitted = fit_overlap(kept) if kept else None
-    if fitted is None:
-        return known
-    joint = JointCounts(counts=tuple(o.counts for o in kept), overlap=fitted, linkage=linked)
-    return replace(known, joint=joint)
+    fitted = fit_overlap(kept) if 0 < len(kept) <= MOST_JOINT else None
+    if fitted is not None:
+        joint = JointCounts(counts=tuple(o.counts for o in kept), overlap=fitted, linkage=linked)
+        return replace(known, joint=joint)
+    pairs = _pairs(kept, linked) if kept else None
+    reason = (_UNTOLD,) if kept and pairs is None else (_APART,) if pairs else ()
+    return replace(known, pairs=pairs, notes=known.notes + reason)
 
 
 def _sketched(
@@ -169,7 +178,7 @@ def _sketched(
 
 
 def _pairs(found: Sequence[Sketched], linked: Linkage) -> Pairs | None:
-    """Return what more than five maps tell, two by two; None where that is nothing."""
+    """Return what maps tell two by two; None where that is nothing."""
     plan = found[0].sketch.plan
     if len(found) > MOST_RETAILERS or plan.planes:
         return None

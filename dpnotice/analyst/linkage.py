@@ -67,7 +67,7 @@ class Linkage:
         Raises:
             EstimateError: with the names that it may have.
         """
-        strange = set(self._stated) - {*retailers, "all retailers"}
+        strange = set(self.kappa) - set(retailers) if isinstance(self.kappa, Mapping) else ()
         if strange:
             raise EstimateError(
                 f"linkage is stated of {', '.join(sorted(map(str, strange)))}, and the sketches "

@@ -306,7 +306,7 @@ class ClassEstimate:
 
         See :func:`dpnotice.analyst.contactable.contactable`.
         """
-        rows = contactable(self.known, self.inquiry.sketch, plane, check_level(level))
+        rows = contactable(self.known, plane, check_level(level))
         return tables.frame(rows, (*rows[0],))
 
     def bounds(self, level: float = LEVEL) -> Estimate:

@@ -8,24 +8,30 @@ patterns over all of them are counted, and the regions solved for.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dpnotice.analyst.counts import RetailerCounts
 from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.patterns import histogram
 from dpnotice.analyst.planes import Planes, scored
-from dpnotice.analyst.rates import Quantity, Sampling
-from dpnotice.analyst.regions import Regions, membership, pair_sd, solve
+from dpnotice.analyst.rates import Law, Quantity, Sampling
+from dpnotice.analyst.regions import Regions, expected, join, membership, pair_sd, solve
 from dpnotice.bitmap import DRAWS, Sketch, SketchPlan
 from dpnotice.errors import EstimateError
+from dpnotice.segments import KEYED
 
 MOST_JOINT: Final = 5
 """Retailers whose patterns are fitted together: 2^5 of them."""
 _FEWEST: Final = 2
 _QUANTILE: Final = 1.96
+_FULL: Final = 20.0
+"""Buyers per bit from which a map is full: a 0 in it is a flip, and says nothing."""
+_LEAST_KEYED: Final = 0.1
+"""Twice the share below which :mod:`dpnotice.analyst.joint` takes it for noise."""
 _ALARM, _BLOCK_ALARM = 4.0, 6.0
 """S.d. by which a map and the count beside it may differ, over all blocks and in one."""
 
@@ -47,6 +53,12 @@ class Sketched(NamedTuple):
         return np.atleast_2d(self.counts.marginal(self.sketch.plan.keyed_table))[:, 0]
 
     @property
+    def share(self) -> float:
+        """Buyers with a key among all."""
+        yes, no = self.counts.marginal((KEYED,))
+        return float(yes / max(yes + no, 1.0))
+
+    @property
     def keyed_variance(self) -> float:
         """Variance of each of them, people squared."""
         return self.counts.design.cell_error(self.sketch.plan.keyed_table).variance
@@ -62,28 +74,29 @@ class Overlap:
     """People at exactly each set of k retailers, by block, unclipped.
 
     The error of block b is e_b + gain_b d_b, with e_b of covariance `residual` and d_b the errors
-    of the retailers' counts that joined. Regions are numbered as in
-    :mod:`dpnotice.analyst.regions`.
+    of the retailers' counts that joined.
 
     Attributes:
         retailers: k names.
         axis: whose levels are the blocks; None for one block.
         by_key: whether it is about buyers with a key; all buyers otherwise.
+        states: (R, k) who is counted in each column: 1 at the retailers that know them, else 0;
+            with planes, the number of the plane from 1.
         estimate: (blocks, R).
         residual: (blocks, R, R), people squared.
         gain: (blocks, R, k).
-        planes: of every block that could be solved the people by plane, counts joined, where the
-            maps have planes.
+        by_plane: the same people by plane, where the maps have planes and all blocks are solved.
         notes: what had to be assumed, in words.
     """
 
     retailers: tuple[str, ...]
     axis: str | None
     by_key: bool
+    states: npt.NDArray[np.int64]
     estimate: Floats
     residual: Floats
     gain: Floats
-    planes: tuple[Planes, ...] = ()
+    by_plane: "Overlap | None" = None
     notes: tuple[str, ...] = ()
 
 
@@ -92,9 +105,10 @@ def informative(found: Sequence[Sketched]) -> list[Sketched]:
 
     The pair of A and B lies between 0 and the smaller of the two. Where 1.96 s.d. of its estimate
     exceed half of that for every partner of a retailer, its map is left out: a few thousand buyers
-    against a million are lost in the larger map's flips.
+    against a million are lost in the larger map's flips. So is a map of hardly any of the buyers:
+    where less than a tenth have a key, the keyed ones tell little of the others.
     """
-    kept = list(found)
+    kept = [one for one in found if one.share >= _LEAST_KEYED]
     while len(kept) >= _FEWEST:
         told = [min(_width(one, other) for other in kept if other is not one) for one in kept]
         worst = int(np.argmax(told))
@@ -109,6 +123,8 @@ def _width(one: Sketched, other: Sketched) -> float:
     sizes = np.maximum([one.keyed, other.keyed], 0.0)
     flips = [one.flip, other.flip]
     bits = one.sketch.plan.log2_bits
+    if np.any(sizes.max(axis=0) > _FULL * 2.0 ** np.array(bits)):
+        return math.inf
     variance = sum(
         pair_sd(1 << size, people, flips) ** 2 for size, people in zip(bits, sizes.T, strict=True)
     )
@@ -131,29 +147,43 @@ def fit_overlap(found: Sequence[Sketched]) -> Overlap | None:
     blocks = [_block(found, number) for number in range(len(plan.log2_bits))]
     if not any(blocks):
         return None
-    member = membership(len(found))
+    about: dict[str, Any] = {
+        "retailers": tuple(one.name for one in found),
+        "axis": None if plan.blocks is None else plan.blocks.name,
+        "by_key": True,
+    }
+    regions = [
+        _borrowed(blocks, keyed, counts) if solved is None else solved[0]
+        for solved, counts in zip(blocks, keyed, strict=True)
+    ]
+    planes = [solved[1] for solved in blocks if solved and solved[1]]
+    by_plane = None
+    if len(planes) == len(blocks):
+        states = np.array(planes[0].states)
+        by_plane = Overlap(**about, **_with_counts(planes, states, keyed, errors))
+    states = membership(len(found)).T.astype(np.int64)
+    joined = _with_counts(regions, states, keyed, errors)
+    return Overlap(**about, **joined, by_plane=by_plane, notes=_notes(plan, blocks))
+
+
+def _with_counts(
+    fits: Sequence[Regions | Planes], states: npt.NDArray[np.int64], keyed: Floats, errors: Floats
+) -> dict[str, Any]:
+    """Let the counts of keyed buyers join in every block: the fields of :class:`Overlap`."""
+    design = (states > 0).T.astype(np.float64)
     estimates, residuals, gains = [], [], []
-    for solved, counts in zip(blocks, keyed, strict=True):
-        regions = _borrowed(blocks, keyed, counts) if solved is None else solved[0]
-        joint, gain = regions.joined(counts, errors)
-        left = np.eye(len(joint.estimate)) - gain @ member
-        estimates.append(joint.estimate)
-        residuals.append(left @ regions.covariance @ left.T)
+    for fit, counts in zip(fits, keyed, strict=True):
+        estimate, _, gain = join((fit.estimate, fit.covariance), design, (counts, errors))
+        left = np.eye(len(estimate)) - gain @ design
+        estimates.append(estimate)
+        residuals.append(left @ fit.covariance @ left.T)
         gains.append(gain)
-    return Overlap(
-        retailers=tuple(one.name for one in found),
-        axis=None if plan.blocks is None else plan.blocks.name,
-        by_key=True,
-        estimate=np.stack(estimates),
-        residual=np.stack(residuals),
-        gain=np.stack(gains),
-        planes=tuple(
-            solved[1].with_sizes(counts, errors)
-            for solved, counts in zip(blocks, keyed, strict=True)
-            if solved and solved[1]
-        ),
-        notes=_notes(plan, blocks),
-    )
+    return {
+        "states": states,
+        "estimate": np.stack(estimates),
+        "residual": np.stack(residuals),
+        "gain": np.stack(gains),
+    }
 
 
 _Block = tuple[Regions, Planes | None] | None
@@ -211,7 +241,9 @@ def _notes(plan: SketchPlan, blocks: Sequence[_Block]) -> tuple[str, ...]:
 def contradiction(one: Sketched) -> str | None:
     """Tell whether a retailer's map and its count of keyed buyers differ by far more than chance.
 
-    z = (-m ln Z - c) / sqrt(m s^2 - c + Var c), over all blocks together and in each.
+    z = (-m ln Z - c) / sqrt(m s^2 - c + Var c), over all blocks together and in each. The first
+    part of the variance is that at the map or at the count, whichever is larger: a map that is
+    nearly full may look as if it held far fewer, and exactly so.
 
     Returns:
         Both figures in words, or None.
@@ -242,7 +274,10 @@ def _shown(one: Sketched, block: int) -> tuple[float, float] | None:
         ]
     except EstimateError:
         return None
-    return sum(each.union for each in planes), sum(each.union_sd**2 for each in planes)
+    bits, number = 2 ** one.sketch.plan.log2_bits[block], len(planes)
+    counted = np.clip(one.keyed[[block]] / number, 0.0, _FULL * bits)
+    least = number * expected(counted, bits, [one.flip]).union_sd ** 2
+    return sum(each.union for each in planes), max(least, sum(e.union_sd**2 for e in planes))
 
 
 def independent_overlap(
@@ -259,13 +294,15 @@ def independent_overlap(
         axes: that axis, or none.
 
     Raises:
-        EstimateError: ``POPULATION`` where a block has more buyers than persons.
+        EstimateError: ``POPULATION`` where a block has more buyers than persons, or none; a law.
     """
     held = counts[0].axes
+    if isinstance(population, Law):
+        raise EstimateError("population must be a number or a frame; give two numbers, and compare")
     sampling = Sampling(axes=tuple(held[name] for name in axes), draws=1, seed=0)
     persons = np.atleast_1d(sampling.sample(population, "population")[0])[:, np.newaxis]
     buyers = np.stack([np.atleast_1d(c.marginal(axes)) for c in counts], axis=1)  # (B, k)
-    if np.any(buyers >= persons):
+    if np.any(persons <= 0) or np.any(buyers >= persons):
         raise EstimateError(
             "population has fewer persons than a retailer has buyers; give that of everybody who "
             "could have bought",
@@ -280,6 +317,7 @@ def independent_overlap(
         retailers=tuple(c.retailer for c in counts),
         axis=axes[0] if axes else None,
         by_key=False,
+        states=inside.astype(np.int64),
         estimate=estimate,
         residual=np.zeros((len(estimate), estimate.shape[1], estimate.shape[1])),
         gain=estimate[:, :, np.newaxis] * slopes,

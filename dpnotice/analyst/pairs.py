@@ -150,8 +150,14 @@ def find_pairs(
     found = partial(
         Pairs, retailers=names, pairs=pairs, pair_sd=np.sqrt(np.maximum(variance, 0.0)), sums=sums
     )
-    trusted = found(covariance=poisson - _fixed(sums[:2], order)).useful()
-    return found(covariance=poisson - _fixed(sums[: max(trusted)], order))
+    trusted = found(covariance=_positive(poisson - _fixed(sums[:2], order))).useful()
+    return found(covariance=_positive(poisson - _fixed(sums[: max(trusted)], order)))
+
+
+def _positive(covariance: Floats) -> Floats:
+    """Raise what is below 0 in some direction, as sums are estimates themselves, to 0."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
 
 
 class _Block(NamedTuple):

@@ -85,18 +85,6 @@ class Planes:
         estimate, spread, gain = join(prior, self.membership, (counts, covariance))
         return replace(self, estimate=estimate, covariance=spread), gain
 
-    def with_sizes(self, counts: Floats, covariance: Floats) -> "Planes":
-        """Let the counts of keyed buyers by retailer join, all planes together.
-
-        Args:
-            counts: shape (k,).
-            covariance: shape (k, k).
-        """
-        anywhere = self.membership.reshape(self.retailers, self.planes, -1).sum(axis=1)
-        prior = self.estimate, self.covariance
-        estimate, spread, _ = join(prior, anywhere, (counts, covariance))
-        return replace(self, estimate=estimate, covariance=spread)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Model:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from dpnotice.analyst.exposed import Exposed, grid, lay
+from dpnotice.analyst.exposed import Exposed
 from dpnotice.analyst.intervals import Floats, check_level
+from dpnotice.analyst.laying import grid, lay
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.plan import NoticePlan
@@ -28,10 +29,12 @@ if TYPE_CHECKING:
 
 LEVEL: Final = 0.95
 TOO_FEW: Final = "not separately estimable: too few buyers for the privacy noise"
-AGREEMENT: Final = (
-    "a buyer of several retailers: whether their notices are seen agrees between retailers by a "
-    "weight from 0 (independent) to 1 (together, as far as it can), uniform"
-)
+CONTACT_AGREES: Final = {
+    False: "whether one can write to them agrees between retailers by a weight from 0 (independent)"
+    " to 1 (as far as it can), uniform",
+    True: "how one can write to them at each is told by the sketches' planes",
+}
+SEEING_AGREES: Final = "whether they see what is sent, by a weight from 0 to 1, uniform"
 SEPARATE_SD: Final = 3.0
 """A segment whose buyers are within so many noise s.d. of 0 is not separately estimable."""
 
@@ -204,8 +207,10 @@ class ReachEstimate:
         """What the figure rests on, in words; figures without a source are named."""
         silent = [notice.name for notice in self.plan.notices if not getattr(notice, "source", "")]
         lines = [*self.members.assumptions]
-        if self.members.known.joint is not None and self.plan.direct:
-            lines.append(AGREEMENT)
+        joint = self.members.known.joint
+        if joint is not None and self.plan.direct:
+            told = CONTACT_AGREES[joint.overlap.by_plane is not None]
+            lines.append(f"buyers of several retailers: {told}; {SEEING_AGREES}")
         if len(self.plan.media) > 1:
             lines.append(f"dependence between vehicles: {describe(self.plan.dependence)}")
         if silent:

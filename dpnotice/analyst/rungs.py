@@ -70,8 +70,8 @@ class PairLimits:
         return identified_union(len(self.sizes), self.totals)
 
     def with_rest(self, ends: Limits) -> Limits:
-        """Add the retailers of whose overlap nothing is known."""
-        low = max([ends[0], *(lower for lower, _ in self.rest)])
+        """Add the retailers of whose overlap nothing is known; no fewer than any has buyers."""
+        low = max([ends[0], *self.sizes[:, 0], *(lower for lower, _ in self.rest)])
         return low, max(low, ends[1] + sum(upper for _, upper in self.rest))
 
 

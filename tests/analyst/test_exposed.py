@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from dpnotice import estimate_class
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.exposed import Exposed, chances, grid, lay
+from dpnotice.analyst.exposed import Exposed
+from dpnotice.analyst.laying import chances, grid, lay
 from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan

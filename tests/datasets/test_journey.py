@@ -211,3 +211,9 @@ def test_visits_name_their_weeks(visits: Visits) -> None:
 
 def test_a_household_without_purchases_visits_nothing() -> None:
     assert not store_visits([10**9], weeks=WEEKS, stores=8).seen.any()
+
+
+def test_a_sketch_is_asked_for_by_household(tmp_path: Path) -> None:
+    plan = complete_journey(tmp_path, sketch_epsilon="4").inquiry.sketch
+    assert plan is not None
+    assert (plan.key, str(plan.epsilon), plan.log2_bits) == ("id", "4", (12,))

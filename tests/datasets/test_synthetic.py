@@ -16,7 +16,7 @@ from dpnotice.errors import DatasetError
 
 # The first purchases of the case below: whole-number arithmetic, so no version may change them.
 MOMENT = datetime(2015, 6, 3, 2, 4, 52)  # noqa: DTZ001  the column is naive
-PINNED = (36009759039553537, "person-10@example.org", "other-81", MOMENT, "CO", "45-54")
+PINNED = (36009759039553537, "person-10@mail.example", "other-81", MOMENT, "CO", "45-54")
 SMALL: dict[str, Any] = {"n_retailers": 2, "n_buyers": 1500, "rows_per_buyer": 6, "overlap": 0.3}
 PERIOD = "ordered_at >= TIMESTAMP '2007-11-01' AND ordered_at < TIMESTAMP '2016-09-20'"
 # The overlap tests look at 13 counts; each interval leaves 10^-6 / 13 outside under the stated law.
@@ -242,6 +242,9 @@ def test_states_follow_the_census(three: Case) -> None:
         ("overlap", float("nan"), "got nan"),
         ("overlap", "0.2", "got '0.2'"),
         ("overlap", True, "got True"),
+        ("linkage", 0, r"linkage must be a fraction in \(0, 1\], got 0; "),
+        ("linkage", 1.1, "got 1.1"),
+        ("linkage", "1", "got '1'"),
     ],
 )
 def test_bad_arguments_are_refused_before_anything_is_written(
@@ -273,3 +276,35 @@ def test_a_folder_named_like_a_pattern_is_refused(tmp_path: Path) -> None:
 def test_quotes_and_spaces_in_the_folder_do_no_harm(tmp_path: Path) -> None:
     case = wen_like(tmp_path / 'o\'neil "case"', n_retailers=1, n_buyers=3, rows_per_buyer=1)
     assert case.truth["class_size"] == 3
+
+
+def test_lost_links_change_addresses_and_nothing_else(case: Case, tmp_path: Path) -> None:
+    other = wen_like(tmp_path / "case", **SMALL, linkage=0.8)
+    for field in ("class_size", "buyers", "pairs", "rows"):
+        assert other.truth[field] == case.truth[field]
+    rows, changed = ([row for part in content(each) for row in part] for each in (case, other))
+    assert [row[:1] + row[2:] for row in sorted(rows)] == [
+        row[:1] + row[2:] for row in sorted(changed)
+    ]
+
+
+def test_an_unusual_address_is_one_that_nobody_else_has_as_often_as_stated(tmp_path: Path) -> None:
+    case = wen_like(tmp_path / "case", **SMALL, linkage=0.8)
+    unusual, holders, customers = 0, defaultdict(set), 0
+    for retailer in case.retailers:
+        owners = duckdb.read_parquet(case.sources[retailer]).project("customer_id, email")
+        for customer, email in owners.distinct().fetchall():
+            customers += 1
+            usual = email.split("@")[0].count("-") == 1
+            unusual += not usual
+            holders[email].add(retailer if usual else (retailer, customer))
+    assert all(len(found) == 1 for email, found in holders.items() if email.count("-") > 1)
+    assert within(unusual, customers, 0.2)
+
+
+def test_a_sketch_is_asked_for_by_address_with_a_guess_above_the_buyers(tmp_path: Path) -> None:
+    case = wen_like(tmp_path / "case", **SMALL, sketch_epsilon="2")
+    plan = case.inquiry.sketch
+    assert plan is not None
+    assert (plan.key, str(plan.epsilon)) == ("email", "2")
+    assert max(case.truth["buyers"].values()) < plan.expected_buyers

@@ -1,0 +1,258 @@
+"""A plan laid over a class: who is exposed, by draw and cell.
+
+In: a `NoticePlan` and a `ClassEstimate`. Out: `Exposed`. Within a cell direct and published notice
+are independent; the direct notices of several retailers to one person, where sketches tell who is
+known to which, lie between independent and agreeing.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dpnotice.analyst.agreement import unseen_by_all
+from dpnotice.analyst.design import Names
+from dpnotice.analyst.exposed import DIRECT, Exposed
+from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.joint import JointCounts
+from dpnotice.analyst.members import LEVEL, ClassEstimate
+from dpnotice.analyst.plan import NoticePlan
+from dpnotice.analyst.rates import Sampling, Uniform
+from dpnotice.segments import CONTACT
+
+SHARED_FAILURE: Final = Uniform(low=0.0, high=1.0)
+"""Elicited: whether two notices to a person fail together (a stale address) or separately."""
+SHARED_CONTACT: Final = Uniform(low=0.0, high=1.0)
+"""Elicited: whether a person can be written to alike at all retailers, where no planes tell."""
+
+
+def grid(
+    plan: NoticePlan, members: ClassEstimate, draws: int, seed: int, extra: Names = ()
+) -> Sampling:
+    """Return the grid of the axes by which a plan's figures vary, and of any extra ones.
+
+    Raises:
+        PlanError: the plan names axes, levels or retailers that the class does not have.
+    """
+    plan.check_fits(members)
+    used = {*plan.axes, *extra}
+    axes = tuple(axis for name, axis in members.axes.items() if name in used)
+    return Sampling(axes=axes, draws=draws, seed=seed)
+
+
+def count_draws(members: ClassEstimate, names: Names, sampling: Sampling) -> Floats:
+    """Return draws of every retailer's buyers by the cells of a marginal.
+
+    Returns:
+        (retailers, draws, *sizes), signed.
+    """
+    drawn = [r.draws(names, sampling.draws, sampling.stream) for r in members.retailers]
+    return np.stack(drawn)
+
+
+def least_members(members: ClassEstimate, names: Names, level: float = LEVEL) -> Floats:
+    """Return lower limits, simultaneous at `level`, of the persons in each cell.
+
+    The persons of a cell are at least the buyers of any one retailer in it.
+
+    Returns:
+        Shape of the marginal, 0 or more.
+    """
+    cells = math.prod(len(members.axes[name]) for name in names)
+    each = 1 - (1 - level) * 2 / (cells * len(members.retailers))  # one-sided, Bonferroni
+    limits = [
+        retailer.marginal(names) - retailer.design.cell_error(names).half_width(each)
+        for retailer in members.retailers
+    ]
+    return np.asarray(np.maximum(np.max(limits, axis=0), 0.0))
+
+
+def lay(
+    plan: NoticePlan, members: ClassEstimate, sampling: Sampling, *, by_contact: bool = False
+) -> Exposed:
+    """Lay a plan over a class.
+
+    Args:
+        plan: the notices.
+        members: the class.
+        sampling: the grid of the plan's axes, and of those by which it is asked.
+        by_contact: whether the levels of contact are told apart: then every retailer stands by
+            itself, as contact belongs to a person at a retailer.
+    """
+    apart = _by_retailer(plan, members, sampling)
+    joint = members.known.joint
+    if joint is None or by_contact:
+        return apart
+    return _by_person(apart, members, joint, sampling)
+
+
+def _by_retailer(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed:
+    """Lay a plan over the buyers of every retailer by itself."""
+    names = tuple(axis.name for axis in sampling.axes)
+    buyers = count_draws(members, names, sampling)
+    cells = int(np.prod(sampling.shape))
+    persons = tuple(name for name in names if name != CONTACT)
+    places = np.indices(sampling.shape).reshape(len(names), cells)
+    kept = [place for place, name in zip(places, names, strict=True) if name != CONTACT]
+    sizes = [len(members.axes[name]) for name in persons]
+    group = np.ravel_multi_index(kept, sizes) if kept else np.zeros(cells, dtype=int)
+    direct = [_direct(plan, retailer.retailer, sampling) for retailer in members.retailers]
+    stacked = {
+        name: np.stack([_flat(part[name], sampling) for part in direct]) for name in direct[0]
+    }
+    published = {name: _flat(part, sampling) for name, part in _media(plan, sampling).items()}
+    return Exposed(
+        axes={axis.name: len(axis) for axis in sampling.axes},
+        buyers=buyers.reshape(len(buyers), sampling.draws, cells),
+        **stacked,
+        **published,
+        group=group,
+        floor=least_members(members, persons).reshape(-1),
+    )
+
+
+def _by_person(
+    apart: Exposed, members: ClassEstimate, joint: JointCounts, sampling: Sampling
+) -> Exposed:
+    """Put the persons whom sketches tell apart in the place of their retailers' buyers.
+
+    Where the sketches have planes, they tell how one can write to a person at every retailer. The
+    ends hold whatever depends on what; see :func:`unseen_by_all` for what is modelled.
+    """
+    pooled = apart.pooled()
+    names = [retailer.retailer for retailer in members.retailers]
+    inside = [names.index(name) for name in joint.overlap.retailers]
+    rest = [number for number in range(len(names)) if number not in inside]
+    plain = Sampling(axes=(), draws=sampling.draws, seed=sampling.seed)
+    found = _persons(
+        apart.of(inside),
+        _plane_of(members, apart, joint),
+        joint.each_shared(tuple(pooled.axes), sampling.draws, sampling.stream),
+        (
+            plain.sample(SHARED_CONTACT, "shared contact")[:, np.newaxis],
+            plain.sample(SHARED_FAILURE, "shared failure between retailers")[:, np.newaxis],
+        ),
+    )
+    joined: dict[str, Any] = {
+        name: np.concatenate([source, getattr(pooled, name)[rest]])
+        for name, source in found.items()
+    }
+    return replace(pooled, **joined)
+
+
+def _plane_of(members: ClassEstimate, apart: Exposed, joint: JointCounts) -> npt.NDArray[np.int64]:
+    """Return the number of the plane, from 1, of every cell; all in the first without planes."""
+    plan = members.known.sketch_plan
+    if joint.overlap.by_plane is None or plan is None or CONTACT not in apart.axes:
+        return np.ones(len(apart.group), dtype=np.int64)
+    number = {level: n for n, plane in enumerate(plan.planes, 1) for level in plane.levels}
+    by_level = np.array([number[level] for level in members.axes[CONTACT].levels])
+    return by_level[apart.levels_of(CONTACT)]
+
+
+def _persons(
+    apart: Exposed,
+    plane_of: npt.NDArray[np.int64],
+    shared: Iterator[tuple[npt.NDArray[np.int64], Floats]],
+    weights: tuple[Floats, Floats],
+) -> dict[str, Floats]:
+    """Return the fields of one source, (1, draws, groups), from those of the retailers it joins.
+
+    Persons are all buyers less those counted twice: of x persons known to the retailers T, in
+    certain planes, |T| - 1; the sum of their chances likewise gives the chance of a person in the
+    place of those of |T| buyers.
+
+    Args:
+        apart: of the k retailers.
+        plane_of: (cells,) number of the plane.
+        shared: (k,) planes of persons known to two or more, 0 where not known; and how many.
+        weights: how far contact, and seeing, agree.
+    """
+    whole, sums = apart.totals()
+    usable = (apart.direct < 1).astype(np.float64)
+    planes = [plane_of == number for number in range(1, plane_of.max() + 1)]
+    fields_of = {name: getattr(apart, name) for name in DIRECT} | {"usable": usable}
+    mean = {
+        name: np.stack([apart.pooled_mean(values, cells) for cells in planes])
+        for name, values in fields_of.items()
+    }
+    for state, persons in shared:
+        known = np.flatnonzero(state)
+        place = np.minimum(state[known], len(planes)) - 1
+        own = {name: values[place, known] for name, values in mean.items()}
+        flat = persons.reshape(whole.shape)
+        unseen = {
+            "direct": unseen_by_all(own["direct"], own["usable"], *weights),
+            "direct_least": np.maximum(0, 1 - np.sum(1 - own["direct_least"], axis=0)),
+            "direct_most": np.min(own["direct_most"], axis=0),
+            "pieces": np.sum(own["pieces"], axis=0),
+        }
+        whole -= (len(known) - 1) * flat
+        for name, values in unseen.items():
+            sums[name] -= flat * (np.sum(own[name], axis=0) - values)
+    some = np.where(whole == 0, np.inf, whole)
+    means = {name: (total / some)[np.newaxis] for name, total in sums.items()}
+    ends = {name: np.clip(means[name], 0.0, 1.0) for name in ("direct_least", "direct_most")}
+    return {"buyers": whole[np.newaxis], **means, **ends}
+
+
+def chances(plan: NoticePlan, retailers: Sequence[str], sampling: Sampling) -> Floats:
+    """Return the chance that a buyer is reached, as modelled, before anything is known of buyers.
+
+    Args:
+        plan: its axes are those of the grid.
+        retailers: whose buyers; those that the plan does not name are reached by its media alone.
+        sampling: the grid, draws and seed.
+
+    Returns:
+        (retailers, draws, *sizes), fractions.
+    """
+    shape = (sampling.draws, *sampling.shape)
+    media = _media(plan, sampling)["media"]
+    direct = [_direct(plan, name, sampling)["direct"] for name in retailers]
+    return np.stack([np.broadcast_to(1 - part * media, shape) for part in direct])
+
+
+def _flat(values: Floats, sampling: Sampling) -> Floats:
+    """Broadcast to (draws, cells)."""
+    return np.broadcast_to(values, (sampling.draws, *sampling.shape)).reshape(sampling.draws, -1)
+
+
+def _media(plan: NoticePlan, sampling: Sampling) -> dict[str, Floats]:
+    """Return the published fields of :class:`Exposed`."""
+    ones = np.ones((1,) * (1 + len(sampling.axes)))
+    separate = most = ones
+    summed, gross = 0 * ones, 0 * ones
+    for vehicle in plan.media:
+        exposure = vehicle.exposure(sampling)
+        separate = separate * exposure.nonreach
+        most = np.minimum(most, exposure.nonreach)
+        summed = summed + 1 - exposure.nonreach
+        gross = gross + exposure.mean
+    least = np.maximum(0.0, 1 - summed)
+    weight = sampling.sample(plan.dependence, "dependence")
+    extreme = np.where(weight > 0, most, least)
+    modelled = (1 - np.abs(weight)) * separate + np.abs(weight) * extreme
+    return {"media": modelled, "media_least": least, "media_most": most, "gross": gross}
+
+
+def _direct(plan: NoticePlan, retailer: str, sampling: Sampling) -> dict[str, Floats]:
+    """Return a retailer's direct fields; modelled as rho min u + (1 - rho) prod u."""
+    ones = np.ones((1,) * (1 + len(sampling.axes)))
+    separate = most = ones
+    pieces = 0 * ones
+    for notice in plan.direct:
+        if notice.retailer == retailer:
+            unseen = notice.nonreach(sampling)
+            separate, most = separate * unseen, np.minimum(most, unseen)
+            pieces = pieces + 1 - unseen
+    shared = sampling.sample(SHARED_FAILURE, f"shared failure/{retailer}")
+    return {
+        "direct": shared * most + (1 - shared) * separate,
+        "direct_least": np.maximum(0.0, 1 - pieces),
+        "direct_most": most,
+        "pieces": pieces,
+    }
