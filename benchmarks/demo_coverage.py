@@ -2,7 +2,7 @@
 
 In: `--repetitions` (200 without), and `--class-only` to leave the plans out. Out: a table per
 retailer for class size and share with a postal address, and for all four the bounds on both and
-the reach of the plans. The exact counts are taken once; the noise is OpenDP's, fresh every time.
+the reach of the plans. The docket's key and the noise are fresh every time.
 """
 
 import argparse
@@ -18,14 +18,20 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import compare
-from dpnotice.datasets import complete_journey, store_visits
+from dpnotice.datasets import Case, complete_journey, store_visits
 from dpnotice.demo.displays import vehicles
 from dpnotice.demo.findings import class_findings, reach_findings
 from dpnotice.demo.steps import SKETCH, STORES, WEEKS, plans
+from dpnotice.release import Release
 from dpnotice.retailer.sketch import DocketKey
 from made.repeated import Taken
 
 FALSE_ALARM = 1e-6
+
+
+def answers(case: Case, key: DocketKey) -> tuple[Release, ...]:
+    """Return a repetition: another key, and fresh noise."""
+    return tuple(Taken(case, retailer, key).release(case.inquiry) for retailer in case.retailers)
 
 
 def main() -> None:
@@ -37,14 +43,12 @@ def main() -> None:
     repetitions = asked.repetitions
     with tempfile.TemporaryDirectory() as folder:
         case = complete_journey(folder, sketch_epsilon=SKETCH)
-        key = DocketKey.create(f"{folder}/docket.key")
-        taken = [Taken(case, retailer, key) for retailer in case.retailers]
+        repeated = [answers(case, DocketKey.create(f"{folder}/{n}")) for n in range(repetitions)]
     visits = store_visits(list(case.truth["households"]), weeks=WEEKS, stores=STORES)
     contact = np.array(list(case.truth["households"].values()))
     proposed = plans(case, vehicles(visits, contact))
     covered: Counter[tuple[str, str]] = Counter()
-    for _repetition in range(repetitions):
-        releases = tuple(each.release(case.inquiry) for each in taken)
+    for releases in repeated:
         members = estimate_class(releases)
         findings = [*class_findings(case, releases, members)]
         if not asked.class_only:

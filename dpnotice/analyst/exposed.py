@@ -157,10 +157,9 @@ class Exposed:
             (sources, draws, groups), in [0, 1].
         """
         belongs = self._belongs() if among is None else self._belongs() * among[:, np.newaxis]
-        total, plain = (
-            self.buyers @ belongs,
-            values @ (belongs / np.maximum(belongs.sum(axis=0), 1)),
-        )
+        total = self.buyers @ belongs
+        alike = values @ (belongs / np.maximum(belongs.sum(axis=0), 1))
+        plain = np.broadcast_to(alike, total.shape).copy()
         mean = np.divide((self.buyers * values) @ belongs, total, out=plain, where=total > 0)
         return np.asarray(np.clip(mean, 0.0, 1.0))
 
