@@ -17,6 +17,7 @@ from dpnotice import advise, cli
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 from dpnotice.retailer.ledger import Ledger
+from dpnotice.retailer.sketch import DocketKey
 from dpnotice.signature import public_key
 
 CONFIG: dict[str, Any] = {
@@ -109,7 +110,9 @@ def test_the_version_is_printed() -> None:
     assert run("--version") == f"{dpnotice.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["demo", "answer", "ledger", "advise", "key", "show"])
+@pytest.mark.parametrize(
+    "command", ["demo", "answer", "ledger", "advise", "key", "docket-key", "show"]
+)
 def test_every_command_explains_itself(command: str) -> None:
     assert "Usage" in run(command, "--help")
 
@@ -220,13 +223,6 @@ def test_an_unknown_key_is_refused_in_one_line(
 ) -> None:
     path = configure(ready, seed=7)
     assert "'seed'" in refused(monkeypatch, capsys, "answer", path)
-
-
-def test_a_sketch_key_is_refused_in_one_line(
-    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = configure(ready, sketch_key="docket.key")
-    assert "sketch_key" in refused(monkeypatch, capsys, "answer", path)
 
 
 def test_a_missing_release_is_refused_in_one_line(
@@ -382,6 +378,141 @@ def test_the_tables_of_a_database_are_answered(ready: Path) -> None:
     run("answer", path)
     assert Release.load(ready / "shop.release").tables["state",].counts.shape == (3,)
     assert (ready / "shop.duckdb").read_bytes() == before
+
+
+# --- the docket's key ----------------------------------------------------------------------
+SECTION = {"epsilon": "0.5", "key": "email", "expected_buyers": 100}
+
+
+def ask_for_a_sketch(folder: Path, **section: object) -> None:
+    asked = Inquiry.load(folder / "matter.toml").to_dict()
+    changes = {"products": ["p"], "sketch": SECTION | section}
+    Inquiry.from_dict(asked | changes).save(folder / "matter.toml")
+
+
+def sketching(folder: Path, **changes: object) -> Path:
+    """Ask for a sketch and configure an answer; the ids are addresses, so they are the keys too."""
+    ask_for_a_sketch(folder)
+    purchases = CONFIG["purchases"] | {"person": "id"}
+    usual: dict[str, object] = {"sketch_key": "docket.key", "purchases": purchases}
+    return configure(folder, **usual | changes)
+
+
+def test_a_dockets_key_is_made_once_and_its_fingerprint_printed_again(tmp_path: Path) -> None:
+    made = run("docket-key", tmp_path / "docket.key")
+    before = (tmp_path / "docket.key").read_bytes()
+    assert run("docket-key", tmp_path / "docket.key") == made
+    assert made == f"{DocketKey(tmp_path / 'docket.key').fingerprint}\n"
+    assert (tmp_path / "docket.key").read_bytes() == before
+    assert len(before) == 32
+    assert stat.S_IMODE((tmp_path / "docket.key").stat().st_mode) == 0o600
+
+
+def test_a_dockets_key_is_never_printed(tmp_path: Path) -> None:
+    shown = run("docket-key", tmp_path / "docket.key")
+    assert (tmp_path / "docket.key").read_bytes().hex()[:16] not in shown
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_a_file_that_is_no_dockets_key_is_refused_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], size: int
+) -> None:
+    (tmp_path / "docket.key").write_bytes(b"k" * size)
+    assert "SKETCH_KEY" in refused(monkeypatch, capsys, "docket-key", tmp_path / "docket.key")
+    assert (tmp_path / "docket.key").read_bytes() == b"k" * size
+
+
+def test_a_dockets_key_in_a_missing_folder_is_refused_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "absent" / "docket.key"
+    assert "KEY_FILE" in refused(monkeypatch, capsys, "docket-key", place)
+
+
+def test_an_answer_with_a_sketch_is_written_and_shown(ready: Path) -> None:
+    path = sketching(ready)
+    fingerprint = run("docket-key", ready / "docket.key").strip()
+    card = run("answer", path)
+    sketch = Release.load(ready / "shop.release").sketch
+    assert sketch is not None
+    assert sketch.key_fingerprint == fingerprint
+    for shown in (card, run("show", ready / "shop.release")):
+        assert f"Bitmap      {len(sketch.bits)} bytes" in shown
+        assert fingerprint in shown
+        assert "Privacy loss: epsilon 1.5, all of it together." in shown
+    assert "Left in this retailer's account for the matter: 0.5." in card
+
+
+def test_an_answer_with_a_sketch_twice_is_one_debit_and_the_same_bytes(ready: Path) -> None:
+    path = sketching(ready)
+    run("docket-key", ready / "docket.key")
+    run("answer", path)
+    first = (ready / "shop.release").read_bytes()
+    (ready / "shop.release").unlink()
+    assert "nothing was debited" in run("answer", path)
+    assert (ready / "shop.release").read_bytes() == first
+    assert "spent 1.5, left 0.5" in run("ledger", ready / "shop.ledger")
+
+
+def test_no_command_shows_a_buyer_or_the_key_of_a_sketch(ready: Path) -> None:
+    path = sketching(ready)
+    run("docket-key", ready / "docket.key")
+    key = (ready / "docket.key").read_bytes()
+    for options in (["--dry-run"], []):
+        done = CliRunner().invoke(cli.app, ["answer", str(path), *options])
+        assert done.exit_code == 0
+        assert "example.org" not in done.output
+        assert key.hex()[:16] not in done.output
+    assert key not in (ready / "shop.release").read_bytes()
+    assert b"example.org" not in (ready / "shop.release").read_bytes()
+
+
+def test_a_dry_run_describes_the_sketch_and_its_cost(ready: Path) -> None:
+    path = sketching(ready)
+    run("docket-key", ready / "docket.key")
+    shown = run("answer", path, "--dry-run")
+    assert "epsilon 1.5; spent before 0 of 2" in shown
+    assert "Bitmap      512 bytes" in shown
+    assert "keyed by the docket's key" in shown
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"sketch_key": "absent.key"}, "SKETCH_KEY"),
+        ({"sketch_key": "matter.toml"}, "SKETCH_KEY"),
+        ({"purchases": CONFIG["purchases"]}, "PERSON_MISSING"),
+        ({"sketch_key": "other.key"}, "KEY_FINGERPRINT"),
+    ],
+    ids=["no file", "no key", "no person", "another key"],
+)
+def test_a_sketch_that_cannot_be_made_is_refused_before_any_debit(
+    ready: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    changes: dict[str, Any],
+    code: str,
+    options: tuple[str, ...],
+) -> None:
+    run("docket-key", ready / "other.key")
+    path = sketching(ready, **changes)
+    ask_for_a_sketch(ready, key_fingerprint=run("docket-key", ready / "docket.key").strip())
+    assert code in refused(monkeypatch, capsys, "answer", path, *options)
+    assert Ledger.open(ready / "shop.ledger").accounts() == ()
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_a_key_for_a_sketch_that_nobody_asked_is_refused_in_one_line(
+    ready: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    options: tuple[str, ...],
+) -> None:
+    run("docket-key", ready / "docket.key")
+    path = configure(ready, sketch_key="docket.key")
+    assert "SKETCH_NOT_ASKED" in refused(monkeypatch, capsys, "answer", path, *options)
 
 
 # --- keys and signatures -------------------------------------------------------------------

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpnotice.errors import PURCHASES_RULES, ReleaseError
-from dpnotice.header import CAVEATS, Header
+from dpnotice.header import CAVEATS, SKETCH_CAVEAT, Header
 
 HASH = "0123456789abcdef" * 4
 TREE: dict[str, Any] = {
@@ -32,7 +32,18 @@ TREE: dict[str, Any] = {
         }
     ],
     "parts": [{"name": "tables", "length": 0, "sha256": HASH}],
+    "sketch": {
+        "format": "flip-bitmap-1",
+        "sketch_id": HASH,
+        "key_fingerprint": HASH[:16],
+        "rule": "email-1",
+        "threshold": 17_626,
+        "planes": ["email", "other"],
+        "blocks": [{"level": "CA", "log2_bits": 12}],
+        "bit_order": "little",
+    },
 }
+OPTIONAL = ("sketch",)
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.floats(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
@@ -110,6 +121,12 @@ GOOD: list[tuple[Place, object]] = [
     (("tables", 0, "noise", "law"), "discrete-gaussian"),
     (("tables", 0, "noise", "scale"), "1" * 32),
     (("parts",), []),
+    (("parts", 0, "name"), "sketch"),
+    (("sketch",), None),
+    (("sketch", "rule"), "id-1"),
+    (("sketch", "planes"), []),
+    (("sketch", "planes"), ["p" * 64]),
+    (("sketch", "blocks", 0, "level"), "\U0001f9f4" * 64),
 ]
 
 
@@ -142,9 +159,21 @@ BAD: list[tuple[Place, object]] = [
     *[(("tables", 0, "noise", "scale"), value) for value in (4, 4.0, "1" * 33)],
     *[(("tables", 0, "sensitivity"), value) for value in (0, 2, True, 1.0)],
     *[(("tables", 0, "counts"), value) for value in ("3", [True], ["3"], [1.0], [None])],
-    *[(("parts", 0, "name"), value) for value in ("sketch", None)],
+    *[(("parts", 0, "name"), value) for value in ("counts", "Sketch", None)],
     *[(("parts", 0, "length"), value) for value in (-1, True, "0")],
     *[(("parts", 0, "sha256"), value) for value in (HASH[1:], "G" * 64)],
+    *[(("sketch",), value) for value in ({}, [], "flip-bitmap-1", True)],
+    *[(("sketch", "format"), value) for value in ("flip-bitmap-2", "", 1, None)],
+    *[(("sketch", "sketch_id"), value) for value in (HASH[1:], HASH.upper(), HASH + "\n", None)],
+    *[(("sketch", "key_fingerprint"), value) for value in (HASH, HASH[:15], "G" * 16, "z" * 16)],
+    *[(("sketch", "key_fingerprint"), value) for value in (HASH[:16] + "\n", "x" + HASH[:16])],
+    *[(("sketch", "rule"), value) for value in ("email", "email-2", None)],
+    *[(("sketch", "threshold"), value) for value in ("17626", 17_626.0, True, None)],
+    *[(("sketch", "planes"), value) for value in (None, "email", [""], ["p" * 65], ["é"], [1])],
+    *[(("sketch", "blocks"), value) for value in (None, {}, ["CA"], [["CA", 12]])],
+    *[(("sketch", "blocks", 0, "level"), value) for value in ("l" * 65, 1, None)],
+    *[(("sketch", "blocks", 0, "log2_bits"), value) for value in ("12", 12.0, True, None)],
+    *[(("sketch", "bit_order"), value) for value in ("big", "", None)],
 ]
 
 
@@ -153,13 +182,25 @@ def test_a_field_off_its_rule_is_refused_by_name(place: Place, value: object) ->
     assert refused(changed(place, value)).startswith(f"the header's field '{place[0]}")
 
 
-@pytest.mark.parametrize("place", [field for field in FIELDS if field[0] != "versions"])
+@pytest.mark.parametrize(
+    "place", [field for field in FIELDS if field[0] != "versions" and field != OPTIONAL]
+)
 def test_a_missing_field_is_refused_by_name(place: Place) -> None:
     named = f"the header's field '{'.'.join(map(str, place))}' is not as specified"
     assert refused(changed(place, away=True)) == named
 
 
-@pytest.mark.parametrize("before", [(), ("ledger",), ("tables", 0), ("tables", 0, "noise")])
+def test_a_header_without_a_sketch_has_none() -> None:
+    assert Header.read(changed(OPTIONAL, away=True)).sketch is None
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        *((), ("ledger",), ("tables", 0), ("tables", 0, "noise"), ("parts", 0)),
+        *(("sketch",), ("sketch", "blocks", 0)),
+    ],
+)
 def test_an_unknown_field_is_refused_by_name(before: Place) -> None:
     assert "comment' is not as specified" in refused(changed((*before, "comment"), "x"))
 
@@ -205,5 +246,6 @@ def test_a_header_is_frozen() -> None:
 
 
 def test_the_caveats_are_plain_sentences() -> None:
-    assert len(set(CAVEATS)) == len(CAVEATS) > 0
-    assert all(text.isascii() and text.isprintable() and text.endswith(".") for text in CAVEATS)
+    texts = [*CAVEATS, SKETCH_CAVEAT]
+    assert len(set(texts)) == len(texts) > 1
+    assert all(text.isascii() and text.isprintable() and text.endswith(".") for text in texts)

@@ -2,7 +2,9 @@ import copy
 import dataclasses
 import hashlib
 import math
+import re
 import signal
+import tomllib
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -13,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpnotice.errors import InquiryError, InquiryWarning
-from dpnotice.inquiry import MAX_RELEASED_CELLS, Inquiry, ProductList
+from dpnotice.inquiry import MAX_BLOCKS, MAX_RELEASED_CELLS, Inquiry, ProductList
 from dpnotice.privacy import NoiseLaw, PrivacyLoss
 from dpnotice.segments import MAX_LEVELS, RESERVED, UNKNOWN, Axis, Table
 from dpnotice.zcdp import quieter
@@ -63,12 +65,32 @@ DAYS = st.lists(st.dates(), min_size=2, max_size=2, unique=True).map(sorted)
 
 
 @st.composite
+def sections(draw: st.DrawFn, axes: dict[str, list[str]]) -> dict[str, Any]:
+    """A sketch over some of these axes."""
+    guesses = st.integers(1, 5_000)
+    section: dict[str, Any] = {
+        "epsilon": draw(st.sampled_from(["0.1", "0.25", "1.50", "8"])),
+        "key": draw(st.sampled_from(["email", "id"])),
+        "expected_buyers": draw(guesses),
+    }
+    if draw(st.booleans()):
+        section["key_fingerprint"] = draw(st.from_regex("[0-9a-f]{16}", fullmatch=True))
+    axis = draw(st.sampled_from([None, *sorted(axes)]))
+    if axis is not None:
+        section["blocks"] = axis
+        section["expected_by"] = {level: draw(guesses) for level in (*axes[axis], UNKNOWN)}
+    return section
+
+
+@st.composite
 def files(draw: st.DrawFn) -> dict[str, Any]:
     axes = draw(st.dictionaries(NAMES, LEVELS.map(lambda ls: ls[:4]), min_size=1, max_size=3))
     of = st.lists(st.sampled_from(sorted(axes)), unique=True)
     chosen = draw(st.lists(of, min_size=1, max_size=4, unique_by=frozenset))
     loss = draw(st.sampled_from([("epsilon", "discrete-laplace"), ("rho", "discrete-gaussian")]))
+    sketch = {"sketch": draw(sections(axes))} if draw(st.booleans()) else {}
     return {
+        **sketch,
         "format": 1,
         "name": draw(st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,9}", fullmatch=True)),
         "title": draw(TEXTS),
@@ -133,6 +155,16 @@ def test_the_documented_file_is_read(tmp_path: Path) -> None:
     assert asked.products.items == ("soap, soft", "tonic")
     assert asked.quoted == (("contact",), ("state",))
     assert asked.period == (date(2007, 11, 1), date(2016, 9, 20))
+
+
+def test_the_files_of_the_manual_are_read() -> None:
+    manual = (Path(__file__).parents[1] / "docs" / "inquiry.md").read_text("utf-8")
+    plain, section = re.findall(r"```toml\n(.*?)```", manual, re.DOTALL)
+    assert Inquiry.from_dict(tomllib.loads(plain)).sketch is None
+    asked = Inquiry.from_dict(tomllib.loads(f"{plain}\n{section}"))
+    assert asked.sketch is not None
+    assert (asked.sketch.epsilon, asked.sketch.maps) == (Decimal("0.8"), 2)
+    assert ("state", "keyed") in asked.tables
 
 
 def test_native_dates_of_toml_are_read_too(tmp_path: Path) -> None:
@@ -202,14 +234,14 @@ def test_sizes_are_products_of_the_axes(content: dict[str, Any]) -> None:
     asked = Inquiry.from_dict(content)
     for table in asked.tables:
         assert asked.cells(table) == math.prod(asked.shape(table))
-        assert asked.shape(table) == tuple(len(asked.axes[axis].levels) for axis in table)
+        assert asked.shape(table) == tuple(len(asked.table_axes[axis].levels) for axis in table)
 
 
 @given(files())
 def test_tables_name_their_axes_in_the_files_order(content: dict[str, Any]) -> None:
     asked = Inquiry.from_dict(content)
     for table in asked.tables:
-        assert table == tuple(axis for axis in asked.axes if axis in table)
+        assert table == tuple(axis for axis in asked.table_axes if axis in table)
 
 
 @pytest.mark.parametrize("name", ["level", "keyed", "retailer"])
@@ -309,12 +341,6 @@ def test_an_inquiry_is_a_table_of_fields(content: Any) -> None:
         Inquiry.from_dict(content)
 
 
-def test_a_sketch_is_refused_with_the_alternative() -> None:
-    message = str(refused(sketch={"epsilon": "1"}))
-    assert "[sketch] is not supported by this version of dpnotice; remove the section" in message
-    assert "bounds" in message
-
-
 @pytest.mark.parametrize("period", [["2016-09-20", "2016-09-20"], ["2016-09-20", "2007-11-01"]])
 def test_the_first_day_comes_before_the_last(period: list[str]) -> None:
     message = str(refused(period=period))
@@ -372,6 +398,209 @@ def test_a_budget_is_either_epsilon_or_rho(privacy: dict[str, str]) -> None:
 def test_each_law_has_its_own_account(privacy: dict[str, str]) -> None:
     words = "discrete-gaussian noise is accounted in rho and discrete-laplace in epsilon"
     assert words in str(refused(privacy=privacy))
+
+
+# --- the sketch ----------------------------------------------------------------------------
+SKETCH: dict[str, Any] = {"epsilon": "1", "key": "email", "expected_buyers": 1_500_000}
+GUESSES = {"CA": 600, "NY": 300, "unknown": 20}
+BLOCKS = {"blocks": "state", "expected_by": GUESSES}
+PLANES = {"planes": {"email": ["email"], "other": ["post", "none"]}}
+
+
+def asking(**section: object) -> Inquiry:
+    return inquiry(sketch=SKETCH | section)
+
+
+def refused_sketch(**section: object) -> InquiryError:
+    return refused(sketch=SKETCH | section)
+
+
+def test_an_inquiry_without_the_section_asks_for_no_sketch() -> None:
+    assert inquiry().sketch is None
+    assert "sketch" not in inquiry().to_dict()
+    assert inquiry().total_loss == inquiry().loss
+    assert dict(inquiry().table_axes) == dict(inquiry().axes)
+
+
+def test_a_sketch_has_the_plan_of_its_section() -> None:
+    plan = asking(**BLOCKS, **PLANES, key_fingerprint="0123456789abcdef").sketch
+    assert plan is not None
+    assert (plan.epsilon, plan.key, plan.expected_buyers) == (Decimal(1), "email", 1_500_000)
+    assert (plan.blocks, plan.expected_by) == (asking().axes["state"], (600, 300, 20))
+    assert [(p.name, p.levels) for p in plan.planes] == [
+        ("email", ("email",)),
+        ("other", ("post", "none", "unknown")),
+    ]
+    assert plan.key_fingerprint == "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("section", "of"), [({}, ("keyed",)), (BLOCKS, ("state", "keyed"))], ids=["one", "blocks"]
+)
+def test_a_sketch_brings_the_table_of_its_blocks_by_key(
+    section: dict[str, Any], of: tuple[str, ...]
+) -> None:
+    asked = asking(**section)
+    assert set(asked.tables) == {*inquiry().tables, of}
+    assert asked.shape(of)[-1] == 2
+    assert next(table.weight for table in asked.specs if table.of == of) == 1
+
+
+@pytest.mark.parametrize("listed", [["state", "keyed"], ["keyed", "age", "state"]])
+def test_a_table_that_holds_it_is_enough(listed: list[str]) -> None:
+    asked = inquiry(tables=[{"of": listed, "weight": "3"}], sketch=SKETCH | BLOCKS)
+    assert asked.tables == (tuple(axis for axis in asked.table_axes if axis in listed),)
+    assert asked.specs[0].weight == 3
+
+
+def test_the_axis_of_keys_comes_last_in_a_table() -> None:
+    assert list(asking().table_axes) == ["state", "age", "contact", "keyed"]
+    assert asking().table_axes["keyed"].levels == ("yes", "no")
+
+
+def test_without_a_sketch_no_table_is_by_key() -> None:
+    assert "the axes are state, age, contact" in str(refused(tables=[{"of": ["keyed"]}]))
+
+
+def test_a_question_built_by_hand_keeps_the_table_of_keys() -> None:
+    asked = asking()
+    without = tuple(table for table in asked.specs if "keyed" not in table.of)
+    with pytest.raises(InquiryError, match="'keyed' is no axis of a question: a sketch adds it"):
+        dataclasses.replace(asked, specs=without)
+
+
+def test_the_whole_loss_is_that_of_tables_and_sketch() -> None:
+    assert asking(epsilon="0.8").total_loss == PrivacyLoss(epsilon=Decimal("1.8"))
+    rho = inquiry(privacy={"rho": "0.02", "noise": "discrete-gaussian"}, sketch=SKETCH)
+    assert rho.total_loss == PrivacyLoss(rho=Decimal("0.52"))
+
+
+def test_the_tables_alone_keep_their_loss() -> None:
+    assert asking(epsilon="0.8").loss == inquiry().loss
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"epsilon": "1.000000001"},
+        {"key": "id"},
+        {"key_fingerprint": "0" * 16},
+        {"expected_buyers": 1_500_001},
+        BLOCKS,
+        PLANES,
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_another_sketch_is_another_question(change: dict[str, Any]) -> None:
+    digests = {inquiry().digest, asking().digest, asking(**change).digest}
+    assert len(digests) == 3
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"epsilon": "1"}, {"epsilon": "1.0"}),
+        (BLOCKS, BLOCKS | {"expected_by": dict(reversed(GUESSES.items()))}),
+        (BLOCKS, BLOCKS | {"expected_by": [600, 300, 20]}),
+        (PLANES, {"planes": {"email": ["email"], "other": ["post", "none", "unknown"]}}),
+        (
+            PLANES,
+            {
+                "planes": [
+                    {"name": "email", "levels": ["email"]},
+                    {"name": "other", "levels": ["post", "none"]},
+                ]
+            },
+        ),
+        ({}, {"planes": {}}),
+        ({}, {"expected_by": []}),
+    ],
+)
+def test_another_spelling_of_a_sketch_is_the_same_question(
+    one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    assert asking(**one).digest == asking(**other).digest
+
+
+def test_a_sketch_is_saved_as_people_write_it(tmp_path: Path) -> None:
+    asking(**BLOCKS, **PLANES).save(tmp_path / "a.toml")
+    text = (tmp_path / "a.toml").read_text("utf-8")
+    assert "[sketch.expected_by]\nCA = 600\n" in text
+    assert '[sketch.planes]\nemail = [\n    "email",\n]\n' in text
+    assert Inquiry.load(tmp_path / "a.toml") == asking(**BLOCKS, **PLANES)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"epsilon": 1}, "the sketch's epsilon must be decimal text above 0"),
+        ({"epsilon": "0"}, "the sketch's epsilon must be decimal text above 0"),
+        ({"epsilon": "0.09"}, "a sketch's epsilon lies from 0.1 to 8, got 0.09"),
+        ({"epsilon": "8.1"}, "a sketch's epsilon lies from 0.1 to 8, got 8.1"),
+        ({"key": "phone"}, "'sketch.key' got 'phone'"),
+        ({"expected_buyers": 0}, "'sketch.expected_buyers' got 0"),
+        ({"expected_buyers": 10**9 + 1}, "'sketch.expected_buyers' got 1000000001"),
+        ({"key_fingerprint": "ABCDEF0123456789"}, "'sketch.key_fingerprint' got"),
+        ({"seed": 7}, "'sketch.seed' is no field of this file"),
+        ({"blocks": "contact"}, "blocks names an axis of the inquiry, and not 'contact'"),
+        ({"blocks": "county"}, "blocks names an axis of the inquiry, and not 'contact'"),
+        ({"blocks": "keyed"}, "blocks names an axis of the inquiry, and not 'contact'"),
+        ({"blocks": "state"}, "expected_by gives a number of buyers above 0 for every level"),
+        ({"expected_by": GUESSES}, "expected_by gives a number of buyers above 0"),
+        ({"planes": {"all": ["email", "post", "none"]}}, "planes divide the levels of the axis"),
+        ({"planes": {"a": ["email"], "b": ["post"]}}, "planes divide the levels of the axis"),
+        ({"planes": {"a": ["email", "post"], "b": ["post", "none"]}}, "each level in one"),
+    ],
+)
+def test_a_sketch_off_its_rule_is_refused_in_words(section: dict[str, Any], words: str) -> None:
+    assert words in str(refused_sketch(**section))
+
+
+@pytest.mark.parametrize("name", ["é", "", "p" * 65, "two\nlines", "\x1b[31m"])
+def test_a_plane_that_a_release_could_not_name_is_refused(name: str) -> None:
+    """Or the loss would be debited, and the answer never written."""
+    assert "sketch.planes" in str(
+        refused_sketch(planes={name: ["email"], "other": ["post", "none"]})
+    )
+
+
+@pytest.mark.parametrize("guess", [10**9 + 1, 10**17, 10**30])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_guess_that_a_release_could_not_hold_is_refused(guess: int, *, listed: bool) -> None:
+    by = [guess, 300, 20] if listed else GUESSES | {"CA": guess}
+    assert "sketch.expected_by" in str(refused_sketch(blocks="state", expected_by=by))
+
+
+@pytest.mark.parametrize("change", [{"TX": 5}, {"CA": 0}, {"CA": -1}])
+def test_guesses_are_for_the_levels_and_above_0(change: dict[str, int]) -> None:
+    words = "expected_by gives a number of buyers above 0 for every level of the axis in blocks"
+    assert words in str(refused_sketch(blocks="state", expected_by=GUESSES | change))
+
+
+def test_every_level_needs_its_guess_even_the_unknown_one() -> None:
+    fewer = {level: guess for level, guess in GUESSES.items() if level != UNKNOWN}
+    assert "unknown too" in str(refused_sketch(blocks="state", expected_by=fewer))
+
+
+def blocks_of(number: int) -> dict[str, Any]:
+    section = SKETCH | {"blocks": "zip", "expected_by": [1] * number}
+    axes = {"zip": levels(number - 1)}
+    return {"axes": axes, "tables": [{"of": []}], "quoted": [], "sketch": section}
+
+
+def test_a_sketch_has_a_thousand_blocks_at_most() -> None:
+    """A release's header names each of them, and a reader bounds the parts of a header."""
+    assert len(inquiry(**blocks_of(MAX_BLOCKS)).axes["zip"]) == MAX_BLOCKS == 1000
+    refusal = refused(**blocks_of(MAX_BLOCKS + 1))
+    assert refusal.code == "DOMAIN_TOO_LARGE"
+    assert "a sketch has at most 1,000 blocks, got 1,001; use an axis of fewer" in str(refusal)
+
+
+def test_maps_of_more_bytes_than_a_release_carries_are_refused() -> None:
+    section = {"blocks": "state", "expected_by": [10**9] * 3, **PLANES}
+    refusal = refused_sketch(**section)
+    assert refusal.code == "DOMAIN_TOO_LARGE"
+    assert "the maps of the sketch take 100,663,296 bytes" in str(refusal)
 
 
 # --- products ------------------------------------------------------------------------------

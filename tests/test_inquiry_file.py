@@ -18,6 +18,7 @@ FILE: dict[str, Any] = {
     "privacy": {"epsilon": "1"},
 }
 REQUIRED = sorted(FILE)
+SKETCH: dict[str, Any] = {"epsilon": "1", "key": "email", "expected_buyers": 1_500_000}
 
 
 def read(**changes: object) -> InquiryFile:
@@ -33,7 +34,38 @@ def refused_places(**changes: object) -> set[str]:
 def test_what_may_be_left_out_has_its_documented_default() -> None:
     file = read()
     assert (file.unit, file.quoted, file.tables[0].weight) == ("buyer", [], "1")
-    assert file.privacy.noise is None
+    assert (file.privacy.noise, file.sketch) == (None, None)
+
+
+def test_of_a_sketch_three_fields_are_enough() -> None:
+    sketch = read(sketch=SKETCH).sketch
+    assert sketch is not None
+    assert (sketch.key_fingerprint, sketch.blocks) == (None, None)
+    assert (sketch.expected_by, sketch.planes) == ([], [])
+
+
+@pytest.mark.parametrize("field", SKETCH)
+def test_a_missing_field_of_a_sketch_is_refused_by_name(field: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        read(sketch={k: v for k, v in SKETCH.items() if k != field})
+    assert [error["loc"] for error in refusal.value.errors()] == [("sketch", field)]
+
+
+def test_a_sketch_at_the_ends_of_its_ranges_is_read() -> None:
+    given_ = {"expected_buyers": 10**9, "key": "id", "key_fingerprint": "0123456789abcdef"}
+    named = {"expected_by": {"CA": 10**9}, "planes": {"p" * 64: ["email"]}}
+    listed = {"expected_by": [10**9], "planes": [{"name": "~", "levels": ["email"]}]}
+    for form in (named, listed):
+        sketch = read(sketch=SKETCH | given_ | form).sketch
+        assert sketch is not None
+        assert sketch.model_dump(exclude_defaults=True) == SKETCH | given_ | form
+
+
+@pytest.mark.parametrize("epsilon", ["1", "x", 1, 0.5, True])
+def test_the_epsilon_of_a_sketch_is_read_as_given_and_judged_later(epsilon: object) -> None:
+    sketch = read(sketch=SKETCH | {"epsilon": epsilon}).sketch
+    assert sketch is not None
+    assert sketch.epsilon == epsilon
 
 
 @pytest.mark.parametrize("field", REQUIRED)
@@ -77,6 +109,26 @@ def test_a_missing_field_is_refused_by_name(field: str) -> None:
         ("quoted", ["state"]),
         ("privacy", {"epsilon": "1", "noise": "uniform"}),
         ("privacy", {"epsilon": "1", "sigma": "2"}),
+        ("sketch", {}),
+        ("sketch", "email"),
+        ("sketch", SKETCH | {"key": "phone"}),
+        ("sketch", SKETCH | {"key_fingerprint": "0" * 15}),
+        ("sketch", SKETCH | {"key_fingerprint": "A" * 16}),
+        ("sketch", SKETCH | {"expected_buyers": 0}),
+        ("sketch", SKETCH | {"expected_buyers": 10**9 + 1}),
+        ("sketch", SKETCH | {"expected_buyers": 1e6}),
+        ("sketch", SKETCH | {"expected_buyers": True}),
+        ("sketch", SKETCH | {"blocks": ["state"]}),
+        ("sketch", SKETCH | {"expected_by": {"CA": "5"}}),
+        ("sketch", SKETCH | {"expected_by": {"CA": 10**9 + 1}}),
+        ("sketch", SKETCH | {"expected_by": [10**9 + 1]}),
+        ("sketch", SKETCH | {"planes": {"é": ["email"]}}),
+        ("sketch", SKETCH | {"planes": {"": ["email"]}}),
+        ("sketch", SKETCH | {"planes": {"p" * 65: ["email"]}}),
+        ("sketch", SKETCH | {"planes": {"email": "email"}}),
+        ("sketch", SKETCH | {"planes": [{"name": "two\nlines", "levels": []}]}),
+        ("sketch", SKETCH | {"planes": [{"name": "a", "levels": [], "weight": 1}]}),
+        ("sketch", SKETCH | {"seed": 7}),
     ],
 )
 def test_a_field_off_its_rule_is_refused_by_name(field: str, value: object) -> None:
@@ -89,7 +141,7 @@ def test_an_unknown_field_is_refused_by_name() -> None:
 
 def test_the_schema_names_every_field_for_editors() -> None:
     schema = json.loads(json.dumps(InquiryFile.model_json_schema()))
-    assert set(schema["properties"]) == {*REQUIRED, "unit", "quoted"}
+    assert set(schema["properties"]) == {*REQUIRED, "unit", "quoted", "sketch"}
     assert schema["required"] == [name for name in schema["properties"] if name in REQUIRED]
     assert schema["additionalProperties"] is False
 

@@ -138,6 +138,35 @@ def test_a_loss_checks_its_value(value: Decimal) -> None:
     assert refusal.value.code == "BAD_BUDGET"
 
 
+LOSSES = st.decimals("0.000000001", "99", places=9, allow_nan=False)
+
+
+@given(LOSSES, LOSSES)
+def test_pure_losses_add_up_exactly(tables: Decimal, sketch: Decimal) -> None:
+    both = PrivacyLoss(epsilon=tables).plus_pure(sketch)
+    assert (both.rho, both.nano) == (None, NANO * Fraction(tables) + NANO * Fraction(sketch))
+
+
+@given(LOSSES, LOSSES)
+def test_a_pure_loss_beside_a_rho_is_half_its_square_rounded_up_to_a_billionth(
+    tables: Decimal, sketch: Decimal
+) -> None:
+    both = PrivacyLoss(rho=tables).plus_pure(sketch)
+    exact = Fraction(tables) + Fraction(sketch) ** 2 / 2
+    assert both.epsilon is None
+    assert Fraction(both.value) - Fraction(1, NANO) < exact <= Fraction(both.value)
+    assert both.nano == Fraction(both.value) * NANO
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("1.0", "1"), ("1.50", "1.5"), ("10", "10"), ("1E+2", "100"), ("0.000000001", "0.000000001")],
+)
+def test_a_loss_has_one_spelling(value: str, text: str) -> None:
+    assert PrivacyLoss(epsilon=Decimal(value)).text == text
+    assert PrivacyLoss(rho=Decimal(value)).text == text
+
+
 # --- plain numbers -------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("prior", "epsilon", "after"), [(0.1, 1, 0.23), (0.1, 2, 0.45), (0.5, 1, 0.73), (0.5, 2, 0.88)]

@@ -101,12 +101,7 @@ def complete_journey(
         truth = _truth(data, category, names)
     asked = {"products": [str(product) for product in products], "privacy": {"epsilon": epsilon}}
     if sketch_epsilon is not None:
-        asked["sketch"] = {
-            "epsilon": sketch_epsilon,
-            "key": "id",
-            "expected_buyers": math.ceil(_SPARE * HOUSEHOLDS / retailers),
-            "planes": {"by post": ["post"], "not by post": ["none"]},
-        }
+        asked["sketch"] = _sketch(sketch_epsilon, retailers)
     inquiry = _inquiry(category, asked)
     return Case(folder=folder, inquiry=inquiry, sources=sources, columns=_COLUMNS, truth=truth)
 
@@ -159,6 +154,16 @@ def store_visits(households: Sequence[int], *, weeks: Sequence[int], stores: int
         np.asarray(found["week"])[kept] - span[0],
     ] = True
     return Visits(stores=tuple(ranked), weeks=tuple(weeks), seen=seen)
+
+
+def _sketch(epsilon: str, retailers: int) -> dict[str, Any]:
+    """Return the section of a sketch by household, in two planes."""
+    return {
+        "epsilon": epsilon,
+        "key": "id",
+        "expected_buyers": math.ceil(_SPARE * HOUSEHOLDS / retailers),
+        "planes": {"by post": ["post"], "not by post": ["none"]},
+    }
 
 
 def _inquiry(category: str, asked: dict[str, Any]) -> Inquiry:

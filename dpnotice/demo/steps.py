@@ -108,8 +108,9 @@ def _opening(case: Case, console: Console) -> None:
         f"{inquiry.title}: {inquiry.products.count:,} products, "
         f"{inquiry.period[0]} to {inquiry.period[1]}. The stores belong to "
         f"{len(case.retailers)} retailers; each counts its buyers by age, income and whether a "
-        "letter would reach them, and makes a sketch of who they are, at privacy losses of epsilon "
-        f"{inquiry.loss.value} and {SKETCH}.",
+        "letter would reach them, at a privacy loss of epsilon "
+        f"{inquiry.loss.value}, and makes a sketch, by which buyers of several count once, "
+        f"at {SKETCH}.",
     )
 
 
@@ -193,8 +194,9 @@ def _estimates(members: ClassEstimate, compared: Comparison, console: Console) -
     pairs = shared[shared["size"] == PAIR]
     _say(
         console,
-        f"Known to both of two retailers: at least 0 and at most {pairs['upper'].min():,.0f} to "
-        f"{pairs['upper'].max():,.0f} persons, depending on the pair.",
+        f"Known to both of two retailers: {pairs['estimate'].min():,.0f} to "
+        f"{pairs['estimate'].max():,.0f} persons, depending on the pair, each give or take about "
+        f"{(pairs['upper'] - pairs['lower']).mean() / 2:,.0f}.",
     )
     for estimate in compared.estimates:
         records = estimate.plan.records_disclosed(members).to_dict()
@@ -293,7 +295,7 @@ def _compared_rows(compared: Comparison) -> list[dict[str, str]]:
         rows.append(
             {
                 "plan": estimate.plan.name,
-                "reach (bounds)": interval,
+                "reach (95% interval)": interval,
                 "records disclosed": wording.number(records.estimate or 0),
             }
         )

@@ -7,7 +7,7 @@ that nothing undebited can be published.
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ from dpnotice.errors import LedgerError, PurchasesError
 from dpnotice.header import RETAILER_LENGTH, RETAILER_NAME
 from dpnotice.inquiry import Inquiry
 from dpnotice.layout import NoisyTable
+from dpnotice.privacy import Noise
 from dpnotice.release import Release
 from dpnotice.retailer import counting, mechanism, sketch
 from dpnotice.retailer.edge import code_of, guarded
@@ -81,13 +82,12 @@ def answer(  # noqa: PLR0913 -- one call does the whole of it; each name is fixe
         noise = mechanism.calibrate(inquiry)
         ledger.check_affordable(inquiry, retailer)
         step("count")
-        counts, bitmap = _counted(inquiry, purchases, key)
+        exact = _counted(inquiry, purchases, key)
         step("debit")
         debit = ledger.debit(inquiry, retailer, request=request, attempt=attempt)
         step("draw")
-        tables = mechanism.draw(inquiry, counts, noise)
-        flipped = None if key is None else sketch.flipped(inquiry, bitmap, key)
-        del counts, bitmap
+        tables, flipped = _drawn(inquiry, exact, noise, key)
+        del exact
         step("store")
         release = _release(inquiry, retailer, debit, tables, purchases.ids, flipped)
         ledger.store(debit, release.to_bytes())
@@ -130,11 +130,20 @@ def _looked_up(
         )
     if state != "artifact" or again:
         return attempt + (state != "new"), None
+    return attempt, stored_answer(stored, key)
+
+
+def stored_answer(stored: bytes, key: sketch.DocketKey | None) -> Release:
+    """Return the answer that stands; a request with another key is another request.
+
+    Raises:
+        PurchasesError: ``KEY_FINGERPRINT``.
+    """
     release = Release.from_bytes(stored)
     made = None if release.sketch is None else release.sketch.key_fingerprint
     if key is not None and key.fingerprint != made:
         raise PurchasesError("KEY_FINGERPRINT", field="sketch_key")
-    return attempt, release
+    return release
 
 
 def _counted(inquiry: Inquiry, purchases: Purchases, key: sketch.DocketKey | None) -> Any:
@@ -142,6 +151,18 @@ def _counted(inquiry: Inquiry, purchases: Purchases, key: sketch.DocketKey | Non
     if key is None:
         return counting.count(inquiry, purchases), None
     return sketch.take(inquiry, purchases, key)
+
+
+def _drawn(
+    inquiry: Inquiry,
+    exact: Any,
+    noise: Mapping[tuple[str, ...], Noise],
+    key: sketch.DocketKey | None,
+) -> tuple[dict[tuple[str, ...], NoisyTable], Sketch | None]:
+    """Return noisy tables, and the flipped bitmap where there is a key."""
+    counts, bitmap = exact
+    tables = mechanism.draw(inquiry, counts, noise)
+    return tables, None if key is None else sketch.flipped(inquiry, bitmap, key)
 
 
 def request_id(inquiry: Inquiry, retailer: str, ids: str) -> str:

@@ -15,7 +15,7 @@ from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise
 from dpnotice.reporting import cards
 from dpnotice.retailer import mechanism
-from dpnotice.retailer.answer import check_arguments, docket_key, request_id
+from dpnotice.retailer.answer import check_arguments, docket_key, request_id, stored_answer
 from dpnotice.retailer.edge import guarded
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Opened, Purchases
@@ -132,8 +132,10 @@ def _rehearsed(
     sketch_key: str | Path | None,
 ) -> Rehearsal:
     check_arguments(inquiry, purchases, retailer, ledger)
-    docket_key(inquiry, sketch_key)
-    state = ledger.lookup(request_id(inquiry, retailer, purchases.ids))[1]
+    key = docket_key(inquiry, sketch_key)
+    _, state, stored = ledger.lookup(request_id(inquiry, retailer, purchases.ids))
+    if state == "artifact":
+        stored_answer(stored, key)
     if state in {"new", "lost"}:
         ledger.check_affordable(inquiry, retailer)
     with purchases.opened() as tables:

@@ -65,6 +65,8 @@ def test_the_mutants_reach_every_layer_of_the_reader() -> None:
         "HEADER",
         "TABLES",
         "CELLS",
+        "PARTS",
+        "SKETCH",
     }
     assert layers | {"release"} <= codes
 
@@ -76,6 +78,13 @@ def test_every_flipped_byte_of_a_file_is_refused(number: int) -> None:
     for place in range(0, len(data), 1 if len(data) < 10**5 else 997):
         flipped = data[:place] + bytes([data[place] ^ 1 << rng.randrange(8)]) + data[place + 1 :]
         assert code_of(flipped) in {"MAGIC", "VERSION", "INTEGRITY"}
+
+
+def test_some_of_the_files_have_a_sketch_and_some_none() -> None:
+    maps = [sketch.plan for data in GOOD if (sketch := Release.from_bytes(data).sketch)]
+    assert 0 < len(maps) < len(GOOD) / 2
+    assert {bool(plan.planes) for plan in maps} == {bool(plan.blocks) for plan in maps}
+    assert {bool(plan.planes) for plan in maps} == {True, False}
 
 
 def test_a_file_is_good_before_it_is_spoilt() -> None:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import Comparison, compare
 from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.media import Print
-from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.datasets import Case, Visits
 from dpnotice.demo.findings import Finding, class_findings, reach_findings
@@ -115,6 +115,7 @@ def test_the_class_yields_size_and_share_of_every_retailer_of_every_pair_and_of_
         ("class", "south", 300),
         (SHARE, "south", 0.5),
         ("known to both", "north + south", 100),
+        ("class, by the counts", "all retailers", 600),
         ("class", "all retailers", 600),
         (SHARE, "all retailers", 0.65),
     ]

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dpnotice.analyst.media import Print
 from dpnotice.analyst.combine import estimate_class
+from dpnotice.analyst.media import Print
 from dpnotice.analyst.together import load_releases
 from dpnotice.datasets import Case
 from dpnotice.demo.findings import Finding
@@ -94,7 +94,8 @@ def test_every_file_that_it_tells_of_exists(first: Ran) -> None:
 
 def test_what_is_secret_lies_in_a_folder_of_its_own(first: Ran) -> None:
     inside = {path.name for path in (first.folder / "inside-the-retailers").iterdir()}
-    assert inside == {f"{name}.{kind}" for name in RETAILERS for kind in ("ledger", "parquet")}
+    kept = {f"{name}.{kind}" for name in RETAILERS for kind in ("ledger", "parquet")}
+    assert inside == kept | {"docket.key"}
 
 
 def test_the_releases_load_together(first: Ran) -> None:
@@ -112,27 +113,39 @@ def test_every_release_costs_what_its_ledger_was_debited(first: Ran) -> None:
     for name in RETAILERS:
         release = Release.from_bytes(first.files[f"{name}.release"])
         ledger = Ledger.open(first.folder / "inside-the-retailers" / f"{name}.ledger")
-        assert ledger.cap - ledger.remaining(release.inquiry, name) == release.epsilon == 1
+        assert ledger.cap - ledger.remaining(release.inquiry, name) == release.epsilon == 4
 
 
 def test_the_findings_are_of_every_retailer_every_pair_the_whole_and_every_plan(first: Ran) -> None:
     expected = [(what, name) for name in RETAILERS for what in ("class", SHARE)]
     expected += [("known to both", f"{a} + {b}") for a, b in combinations(RETAILERS, 2)]
-    expected += [(what, "all retailers") for what in ("class", SHARE)]
+    expected += [(what, "all retailers") for what in ("class, by the counts", "class", SHARE)]
     expected += [("reach", plan) for plan in PLANS]
     assert [(finding.what, finding.of) for finding in first.findings] == expected
 
 
-def test_the_bounds_of_every_pair_contain_the_persons_known_to_both(first: Ran) -> None:
+def near(finding: Finding) -> bool:
+    """Tell whether the truth is within three half-widths: 5.9 s.d., false alarm below 1e-8."""
+    half = (finding.estimate.upper - finding.estimate.lower) / 2
+    return abs((finding.estimate.estimate or 0) - finding.truth) < 3 * half
+
+
+def test_the_estimates_of_every_pair_are_near_the_persons_known_to_both(first: Ran) -> None:
     pairs = [finding for finding in first.findings if finding.what == "known to both"]
     assert [finding.truth for finding in pairs] == [72, 90, 77, 72, 53, 78]
-    assert all(finding.covers for finding in pairs)
+    assert all(near(finding) for finding in pairs)
 
 
 def test_the_bounds_over_all_four_retailers_contain_the_true_class(first: Ran) -> None:
-    whole = found(first, "class", "all retailers")
+    whole = found(first, "class, by the counts", "all retailers")
     assert whole.truth == 1222
     assert 1222 in whole.estimate
+
+
+def test_the_estimate_over_all_four_retailers_is_near_the_true_class(first: Ran) -> None:
+    whole = found(first, "class", "all retailers")
+    assert whole.truth == 1222
+    assert near(whole)
 
 
 def test_the_bounds_over_all_four_retailers_contain_the_true_share(first: Ran) -> None:
@@ -142,8 +155,8 @@ def test_the_bounds_over_all_four_retailers_contain_the_true_share(first: Ran) -
 
 
 @pytest.mark.parametrize("plan", PLANS)
-def test_the_bounds_of_a_plans_reach_contain_the_truth(first: Ran, plan: str) -> None:
-    assert found(first, "reach", plan).covers
+def test_the_estimate_of_a_plans_reach_is_near_the_truth(first: Ran, plan: str) -> None:
+    assert near(found(first, "reach", plan))
 
 
 def test_only_the_names_handed_over_disclose_records(first: Ran) -> None:
@@ -190,7 +203,7 @@ def test_the_console_counts_the_intervals_that_cover(first: Ran) -> None:
 
 
 def test_the_console_tells_what_is_left_of_every_budget(first: Ran) -> None:
-    lines = [line for line in first.text.splitlines() if "budget left 1 of 2" in line]
+    lines = [line for line in first.text.splitlines() if "budget left 0 of 4" in line]
     assert [line.split()[0] for line in lines] == RETAILERS
 
 
@@ -241,7 +254,7 @@ def test_a_second_run_gives_the_same_page_and_pictures(first: Ran, second: Ran) 
 
 
 def test_a_second_run_costs_nothing(second: Ran) -> None:
-    assert second.text.count("budget left 1 of 2") == 4
+    assert second.text.count("budget left 0 of 4") == 4
 
 
 def test_a_second_run_finds_the_same(first: Ran, second: Ran) -> None:

@@ -23,8 +23,8 @@ import dpnotice
 Faults: TypeAlias = dict[str, list[tuple[str, list[str]]]]
 """The test that must fail -> words of the source, and what may stand there instead."""
 BORDER: Final = (
-    *("privacy", "zcdp", "inquiry_file", "products", "inquiry"),
-    *("signature", "header", "container", "release"),
+    *("privacy", "zcdp", "inquiry_file", "products", "bitmap", "inquiry"),
+    *("signature", "header", "layout", "container", "release"),
 )
 TESTS: Final = Path(__file__).parents[1]
 ORIGINALS: Final = {name: importlib.import_module(f"dpnotice.{name}") for name in BORDER}

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from dpnotice.bitmap import Sketch, SketchPlan
 from dpnotice.inquiry import MAX_JSON_CELLS
 from made.releases import Names, matter, release
 
@@ -44,12 +45,18 @@ VALUES: Final = (
 
 # --- good files ------------------------------------------------------------------------------
 def good_files(number: int = 20) -> list[bytes]:
-    """Files of many shapes: both laws, one to five axes, the last one with its counts apart."""
-    return [_good(random.Random(seed)).to_bytes() for seed in range(number - 1)] + [large_file()]  # noqa: S311 -- shapes, no secrets
+    """Files of many shapes: both laws, one to five axes, the last one with its counts apart.
+
+    Every fourth has a sketch, now of one map, now of blocks and planes.
+    """
+    return [_good(random.Random(seed), seed).to_bytes() for seed in range(number - 1)] + [  # noqa: S311 -- shapes, no secrets
+        large_file()
+    ]
 
 
-def _good(rng: random.Random) -> Any:
+def _good(rng: random.Random, number: int) -> Any:
     axes = {name: rng.sample(LEVELS, rng.randint(1, 4)) for name in "abcde"[: rng.randint(1, 4)]}
+    section = _section(axes, many=number % 8 == 7) if number % 4 == 3 else None
     subsets: list[list[str]] = [[], *([name] for name in axes), [*axes]]
     of = [
         list(names)
@@ -57,14 +64,30 @@ def _good(rng: random.Random) -> Any:
     ]
     gaussian = rng.random() < 0.5
     privacy = {"rho": "0.5", "noise": "discrete-gaussian"} if gaussian else {"epsilon": "1"}
-    asked = matter(axes=axes, tables=[{"of": names} for names in of], privacy=privacy)
+    sketch = {} if section is None else {"sketch": section}
+    asked = matter(axes=axes, tables=[{"of": names} for names in of], privacy=privacy, **sketch)
     counts: dict[Names, Any] = {
         names: np.array([rng.randint(-50, 10**6) for _ in range(asked.cells(names))]).reshape(
             asked.shape(names)
         )
         for names in asked.tables
     }
-    return release(asked, counts, 16.0, attempt=rng.randint(0, 2))
+    made = None if asked.sketch is None else _bitmap(asked.sketch, rng)
+    return release(asked, counts, 16.0, attempt=rng.randint(0, 2), sketch=made)
+
+
+def _section(axes: dict[str, list[str]], *, many: bool) -> dict[str, Any]:
+    """Ask for a sketch; of many maps after adding the axis that planes divide."""
+    section = {"epsilon": "1", "key": "email", "expected_buyers": 1}
+    if not many:
+        return section
+    axes["contact"] = ["email", "post"]
+    blocks = {"blocks": "a", "expected_by": [1] * (len(axes["a"]) + 1)}
+    return section | blocks | {"planes": {"email": ["email"], "other": ["post"]}}
+
+
+def _bitmap(plan: SketchPlan, rng: random.Random) -> Sketch:
+    return Sketch(plan=plan, key_fingerprint="0" * 16, bits=rng.randbytes(plan.bytes))
 
 
 def large_file() -> bytes:

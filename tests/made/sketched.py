@@ -5,7 +5,8 @@ retailers would make them, but for the randomness, which is a test's own.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 from dpnotice.bitmap import DRAWS, Sketch, SketchPlan
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
+from dpnotice.segments import CONTACT, KEYED
 from dpnotice.zcdp import stated_noise
 from made.releases import drawn, matter, release
 
@@ -46,57 +48,115 @@ def regions(n: int, k: int, shape: str) -> Integers:
     return np.rint(people).astype(np.int64)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class World:
+    """Everybody who is known to a retailer, one by one.
+
+    Attributes:
+        retailers: how many there are.
+        masks: (persons,) the set of retailers that know each, as a number.
+        cell: (persons,) their cell.
+        places: (persons,) where their key falls, in [0, 1).
+        contact: (retailers, persons) level at each retailer, drawn independently; None without it.
+    """
+
+    retailers: int
+    masks: Integers
+    cell: Integers
+    places: Any
+    contact: Integers | None
+
+    def at(self, number: int) -> Any:
+        """(persons,) whether a retailer knows each."""
+        return (self.masks >> number & 1) > 0
+
+
+def world_of(people: Any, rng: np.random.Generator, contact: Any = None) -> World:
+    """Draw a key for everybody, and their contact at every retailer.
+
+    Args:
+        people: (R, *sizes of the axes of persons) people at exactly each set, by cell.
+        rng: of the test.
+        contact: chances of the levels, (levels,) or to be broadcast to (retailers, cells, levels).
+    """
+    people = np.asarray(people)
+    flat, retailers = people.reshape(len(people), -1), len(people).bit_length()
+    masks = np.repeat(np.arange(1, len(people) + 1), flat.sum(axis=1))
+    cell = np.concatenate([np.repeat(np.arange(row.size), row) for row in flat])
+    places = rng.random(len(masks))
+    levels = None
+    if contact is not None:
+        chances = np.asarray(contact)
+        chances = np.broadcast_to(chances, (retailers, flat.shape[1], chances.shape[-1]))
+        reached = np.cumsum(chances, axis=2)[:, cell, :-1]
+        levels = np.sum(rng.random((retailers, len(masks), 1)) >= reached, axis=2)
+    return World(
+        retailers=retailers,
+        masks=masks,
+        cell=cell,
+        places=places,
+        contact=levels,
+    )
+
+
 def sketched_releases(
+    asked: Inquiry, people: Any, rng: np.random.Generator, *, contact: Any = None, **options: Any
+) -> list[Release]:
+    """Answer for every retailer: see :func:`world_of` and :func:`answered`."""
+    return answered(asked, world_of(people, rng, contact), rng, **options)
+
+
+def answered(
     asked: Inquiry,
-    people: Any,
+    world: World,
     rng: np.random.Generator,
     *,
     keyed: float = 1.0,
-    linked: float = 1.0,
+    linked: float | Sequence[float] = 1.0,
     epsilons: Sequence[str] = (),
 ) -> list[Release]:
     """Answer for every retailer.
 
     Args:
-        asked: with a sketch.
-        people: (R, *sizes of the axes) people at exactly each set of retailers, by cell.
+        asked: with a sketch; axis ``contact``, if there is one, is the last.
+        world: the persons.
         rng: of the test.
         keyed: chance that a buyer has a key at a retailer.
-        linked: chance that the key is the one that the person usually gives.
-        epsilons: of each retailer's sketch, where they differ.
+        linked: chance that the key is the one that the person usually gives, or by retailer.
+        epsilons: of each retailer's sketch, where they differ; "" for an answer without one.
     """
-    people = np.asarray(people)
-    sizes = people.shape[1:]
-    retailers = len(people).bit_length()
-    masks = np.repeat(np.arange(1, len(people) + 1), people.reshape(len(people), -1).sum(axis=1))
-    cell = np.concatenate(
-        [np.repeat(np.arange(row.size), row.ravel()) for row in people.reshape(len(people), -1)]
-    )
-    places = rng.random(len(masks))
+    agrees = np.broadcast_to(linked, world.retailers)
     answers = []
-    for number in range(retailers):
-        there = (masks >> number & 1) > 0
-        own, where = places[there].copy(), cell[there]
+    for number in range(world.retailers):
+        there = world.at(number)
+        own, where = world.places[there].copy(), world.cell[there]
         held = rng.random(len(own)) < keyed
-        other = rng.random(len(own)) >= linked
+        other = rng.random(len(own)) >= agrees[number]
         own[other] = rng.random(int(other.sum()))
-        told = asked
-        assert asked.sketch is not None
-        if epsilons:
-            plan = replace(asked.sketch, epsilon=type(asked.sketch.epsilon)(epsilons[number]))
-            told = replace(asked, sketch=plan)
-        answers.append(_answer(told, f"r{number}", (own, where, held), sizes, rng))
+        levels = 0 if world.contact is None else world.contact[number, there]
+        told = asked if not epsilons else _costing(asked, epsilons[number])
+        answers.append(_answer(told, f"r{number}", (own, where, held, levels), rng))
     return answers
 
 
-def _answer(
-    asked: Inquiry, name: str, buyers: Any, sizes: tuple[int, ...], rng: np.random.Generator
-) -> Release:
-    own, where, held = buyers
-    cross = np.zeros((int(np.prod(sizes)), 2), dtype=np.int64)
-    np.add.at(cross, (where, (~held).astype(int)), 1)
-    cross = cross.reshape(*sizes, 2)
-    axes = list(asked.table_axes)
+def _costing(asked: Inquiry, epsilon: str) -> Inquiry:
+    """Ask for a sketch of another loss, or for none."""
+    assert asked.sketch is not None
+    if epsilon:
+        return replace(asked, sketch=replace(asked.sketch, epsilon=Decimal(epsilon)))
+    tables = tuple(table for table in asked.specs if KEYED not in table.of)
+    return replace(asked, sketch=None, specs=tables)
+
+
+def _answer(asked: Inquiry, name: str, buyers: Any, rng: np.random.Generator) -> Release:
+    own, where, held, levels = buyers
+    axes = asked.table_axes
+    sizes = [len(axis) for axis in axes.values()]
+    kinds = len(asked.axes[CONTACT]) if CONTACT in asked.axes else 1
+    full = where * kinds + levels
+    if asked.sketch is not None:
+        full = 2 * full + ~held
+    cross = np.bincount(full, minlength=int(np.prod(sizes))).reshape(sizes)
     noises = dict(
         zip(asked.tables, stated_noise(asked.loss, [t.weight for t in asked.specs]), strict=True)
     )
@@ -105,22 +165,37 @@ def _answer(
         + drawn(rng, noise, asked.shape(of))
         for of, noise in noises.items()
     }
-    made = _bits(asked.sketch, (own[held], where[held]), asked, rng)
     scales = {of: noise.scale for of, noise in noises.items()}
+    made = None
+    if asked.sketch is not None:
+        planes = np.broadcast_to(levels, len(own))[held]
+        made = _bits(asked.sketch, (own[held], where[held], planes), asked, rng)
     return release(asked, counts, scales, retailer=name, sketch=made)
 
 
-def _bits(plan: SketchPlan | None, buyers: Any, asked: Inquiry, rng: np.random.Generator) -> Sketch:
-    assert plan is not None
-    own, where = buyers
+def _bits(plan: SketchPlan, buyers: Any, asked: Inquiry, rng: np.random.Generator) -> Sketch:
+    own, where, levels = buyers
     block = np.zeros(len(own), dtype=np.int64)
     if plan.blocks is not None:
-        at = list(asked.axes).index(plan.blocks.name)
-        block = np.unravel_index(where, [len(axis) for axis in asked.axes.values()])[at]
+        persons = [name for name in asked.axes if name != CONTACT]
+        sizes = [len(asked.axes[name]) for name in persons]
+        block = np.unravel_index(where, sizes)[persons.index(plan.blocks.name)]
     size = np.array(plan.log2_bits)[block]
     place = (own * 2.0**size).astype(np.int64) + np.array(plan.starts)[block]
+    if plan.planes:
+        names = asked.axes[CONTACT].levels
+        of = [next(i for i, p in enumerate(plan.planes) if name in p.levels) for name in names]
+        place += np.array(of)[levels] << size
     bits = np.zeros(8 * plan.bytes, dtype=bool)
     bits[place] = True
     flips = rng.integers(0, DRAWS, len(bits), dtype=np.uint16) < plan.threshold
     packed = np.packbits(bits ^ flips, bitorder="little").tobytes()
     return Sketch(plan=plan, key_fingerprint="0" * 16, bits=packed)
+
+
+def spread(people: Any, shares: Any) -> Integers:
+    """(R, *sizes) people at exactly each set, alike composed but for what is left by rounding."""
+    shares = np.asarray(shares)
+    laid = np.floor(np.multiply.outer(np.asarray(people), shares)).astype(np.int64)
+    laid[(slice(None), *(0,) * shares.ndim)] += people - laid.reshape(len(laid), -1).sum(axis=1)
+    return laid

@@ -1,6 +1,5 @@
 """Words: rounded outward, never an empty certainty, never a number that is none."""
 
-import math
 import re
 from typing import Any
 
@@ -8,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpnotice.privacy import posterior
 from dpnotice.reporting import wording
 
 NO_NUMBER = re.compile(
@@ -41,33 +39,6 @@ def fraction(**changes: object) -> dict[str, Any]:
 
 def numbers(text: str) -> list[float]:
     return [float(found.replace(",", "")) for found in re.findall(r"-?[\d,]+(?:\.\d+)?", text)]
-
-
-def card_facts(**changes: object) -> dict[str, Any]:
-    plain = {
-        "retailer": "shop",
-        "inquiry": {
-            "title": "Purchasers",
-            "name": "matter",
-            "products": {"count": 1744},
-            "period": ["2017-01-01", "2018-01-01"],
-            "timezone": "UTC",
-        },
-        "digest": "d" * 64,
-        "date": "2026-01-02",
-        "attempt": 0,
-        "measure": "epsilon",
-        "loss": "1",
-        "left": None,
-        "sha256": "f" * 64,
-        "ids": "as_is",
-        "signed_by": None,
-        "tables": [{"of": [], "cells": 1, "sd": 5.63, "half_width": 12}],
-    }
-    given_ = plain | changes
-    epsilon = float(str(given_["loss"]))
-    beliefs = [posterior(prior, epsilon) for prior in (0.1, 0.5)]
-    return {"epsilon": epsilon, "delta": 1e-6, "beliefs": beliefs} | given_
 
 
 @given(fractions, fractions)
@@ -286,79 +257,6 @@ def test_a_known_figure_follows_its_unit() -> None:
     assert wording.figure(1222.2, "USD") == "$1,222"
 
 
-def test_the_card_says_what_leaves_and_what_it_costs() -> None:
-    card = wording.privacy_card(card_facts())
-    for expected in ("WHAT LEAVES SHOP", "1,744 products", "f" * 64, "epsilon 1", "+-12 people"):
-        assert expected in card
-
-
-def test_the_card_names_the_key_that_signed_only_where_one_did() -> None:
-    assert "Signed by" not in wording.privacy_card(card_facts())
-    key = "K" * 43 + "="
-    lines = wording.privacy_card(card_facts(signed_by=key)).splitlines()
-    assert f"Signed by   {key}" in lines
-
-
-@pytest.mark.parametrize(
-    ("ids", "words"),
-    [
-        ("as_is", "as they are"),
-        ("trim", "without blanks around them"),
-        ("trim_ascii_lower", "without blanks around them, in lower case"),
-    ],
-)
-def test_the_card_says_how_ids_were_compared(ids: str, words: str) -> None:
-    lines = wording.privacy_card(card_facts(ids=ids)).splitlines()
-    assert f"Buyer ids   compared {words}" in lines
-
-
-def test_every_line_of_a_signed_card_fits_a_terminal() -> None:
-    card = wording.privacy_card(card_facts(ids="trim_ascii_lower", signed_by="K" * 43 + "="))
-    assert max(map(len, card.splitlines())) <= 100
-
-
-def test_the_card_says_that_losses_of_several_retailers_add_up() -> None:
-    assert "at most the sum over their releases" in wording.privacy_card(card_facts())
-
-
-def test_the_card_tells_what_is_left_only_when_asked() -> None:
-    assert "Left in this" not in wording.privacy_card(card_facts())
-    assert "account for the matter: 0.5." in wording.privacy_card(card_facts(left="0.5"))
-
-
-def test_the_card_states_rho_without_odds() -> None:
-    card = wording.privacy_card(card_facts(measure="rho", loss="0.1"))
-    assert "rho 0.1 (zero-concentrated)" in card
-    assert "odds" not in card
-
-
-def test_the_card_of_rho_gives_epsilon_at_its_delta_rounded_up() -> None:
-    card = wording.privacy_card(card_facts(measure="rho", loss="0.125", epsilon=2.4191))
-    assert "epsilon 2.42\nbut for a chance of 1e-06." in card
-
-
-@pytest.mark.parametrize("loss", ["0.1", "0.5", "0.7", "1", "2", "3"])
-def test_the_cards_factor_is_never_below_the_true_one(loss: str) -> None:
-    card = wording.privacy_card(card_facts(loss=loss))
-    stated = re.search(r"more than a factor of ([\d.]+):", card)
-    assert stated
-    assert float(stated[1]) >= math.exp(float(loss))
-
-
-@pytest.mark.parametrize("loss", ["0.1", "0.5", "0.7", "1", "2", "3"])
-def test_the_cards_beliefs_are_never_below_the_true_ones(loss: str) -> None:
-    card = wording.privacy_card(card_facts(loss=loss))
-    stated = [float(figure) for figure in re.findall(r"to at\s+most\s+([\d.]+)%", card)]
-    factor = math.exp(float(loss))
-    beliefs = [100 * factor / (factor + 9), 100 * factor / (factor + 1)]  # of 10 % and of 50 %
-    assert len(stated) == 2
-    assert [s >= belief for s, belief in zip(stated, beliefs, strict=True)] == [True, True]
-
-
-def test_the_card_never_speaks_of_a_belief_of_one_hundred_percent() -> None:
-    assert "100%" not in wording.privacy_card(card_facts(loss="10"))
-
-
 @pytest.mark.parametrize(
     ("chance", "sentence"),
     [
@@ -382,85 +280,3 @@ def test_of_several_retailers_a_chance_lies_between_two() -> None:
         "The chance that reach is at least 70% is between below 1% and 97%, depending on the "
         "overlap between retailers; the data do not settle whether it would."
     )
-
-
-# --- the page of a rehearsal ---------------------------------------------------------------
-def page_facts(**changes: object) -> dict[str, Any]:
-    plain = {
-        "inquiry": {"title": "Purchasers", "name": "matter"},
-        "retailer": "shop",
-        "engine": "duckdb",
-        "ids": "as_is",
-        "columns": [("buyer", "id", "string"), ("date", "day", "date")],
-        "tables": [{"of": ["state", "age"], "cells": 1428, "sd": 5.63, "half_width": 12}],
-        "measure": "epsilon",
-        "asked": "1",
-        "spent": "0.5",
-        "cap": "2",
-        "state": "new",
-        "quieter": None,
-        "counting": "SELECT 1;\n",
-        "coverage": "SELECT 2;\n",
-    }
-    return plain | changes
-
-
-def test_the_page_of_a_rehearsal_says_first_that_nothing_happened() -> None:
-    first = wording.rehearsal_page(page_facts()).splitlines()[0]
-    assert first == "DRY RUN: NO ROW WAS READ, NOTHING WAS DEBITED, NOTHING LEAVES"
-
-
-def test_the_page_of_a_rehearsal_holds_every_fact() -> None:
-    page = wording.rehearsal_page(page_facts())
-    for expected in (
-        "Purchasers (matter)",
-        "epsilon 1; spent before 0.5 of 2",
-        "state x age",
-        "1,428",
-        "+-12 people",
-        "SELECT 1;",
-        "SELECT 2;",
-    ):
-        assert expected in page
-
-
-@pytest.mark.parametrize(
-    ("ids", "words"),
-    [
-        ("as_is", "compared as they are"),
-        ("trim", "without blanks around them"),
-        ("trim_ascii_lower", "in lower case"),
-    ],
-)
-def test_the_page_of_a_rehearsal_says_how_ids_are_compared(ids: str, words: str) -> None:
-    assert words in wording.rehearsal_page(page_facts(ids=ids))
-
-
-def test_every_state_of_a_request_reads_differently() -> None:
-    states = ("new", "artifact", "lost", "open")
-    assert len({wording.rehearsal_page(page_facts(state=state)) for state in states}) == 4
-
-
-def test_every_line_of_the_page_but_the_queries_fits_a_terminal() -> None:
-    page = wording.rehearsal_page(page_facts(state="open", ids="trim_ascii_lower"))
-    assert max(map(len, page.splitlines())) <= 100
-
-
-QUIETER = {"rho": "0.02435", "epsilon": "1", "delta": "0.000001", "ratio": 0.8649}
-
-
-def test_the_page_tells_of_the_quieter_law_only_where_there_is_one() -> None:
-    assert "Gaussian" not in wording.rehearsal_page(page_facts())
-    assert "Gaussian" in wording.rehearsal_page(page_facts(quieter=QUIETER))
-
-
-def test_the_page_says_what_the_quieter_law_would_cost_and_save() -> None:
-    page = " ".join(wording.rehearsal_page(page_facts(quieter=QUIETER)).split())
-    assert "Gaussian noise under rho 0.02435 (epsilon 1 but for a chance of 0.000001)" in page
-    assert "would have 86% of this s.d.; an inquiry asks for it by a delta" in page
-
-
-def test_the_line_on_the_quieter_law_fits_a_terminal() -> None:
-    long = {"rho": "123.456789", "epsilon": "999.999999999", "delta": "0.000000001"}
-    page = wording.rehearsal_page(page_facts(quieter=QUIETER | long))
-    assert max(map(len, page.splitlines())) <= 100

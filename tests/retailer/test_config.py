@@ -168,10 +168,34 @@ def test_a_value_of_the_wrong_type_is_refused_by_name(tmp_path: Path) -> None:
     assert "'retailer'" in refused(write(tmp_path, content(retailer=7)))
 
 
-def test_a_sketch_key_is_refused_since_no_sketch_is_made(tmp_path: Path) -> None:
-    message = refused(write(tmp_path, content(sketch_key="docket.key")))
-    assert "makes no sketches" in message
-    assert "remove it" in message
+def test_the_dockets_key_is_found_from_the_files_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "job", content(sketch_key="keys/docket.key"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert AnswerConfig.load(path).sketch_key == tmp_path / "job" / "keys" / "docket.key"
+
+
+def test_a_dockets_key_elsewhere_stays_where_it_is(tmp_path: Path) -> None:
+    away = tmp_path / "away" / "docket.key"
+    path = write(tmp_path / "job", content(sketch_key=str(away)))
+    assert AnswerConfig.load(path).sketch_key == away
+
+
+def test_without_a_dockets_key_there_is_none(tmp_path: Path) -> None:
+    assert AnswerConfig.load(write(tmp_path, content())).sketch_key is None
+
+
+def test_a_dockets_key_that_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    assert "'sketch_key'" in refused(write(tmp_path, content(sketch_key=7)))
+
+
+def test_a_configuration_reads_no_key(tmp_path: Path) -> None:
+    """It is read by the answer alone, and nothing of it stands in what is loaded."""
+    (tmp_path / "docket.key").write_bytes(b"\xc5" * 32)
+    read = AnswerConfig.load(write(tmp_path, content(sketch_key="docket.key")))
+    assert "\\xc5" not in repr(read)
 
 
 def test_a_missing_inquiry_is_refused(tmp_path: Path) -> None:
@@ -239,6 +263,13 @@ def code(path: Path) -> str:
         AnswerConfig.load(path)
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     return caught.value.code
+
+
+def test_the_person_key_of_the_buyers_reaches_the_purchases(tmp_path: Path) -> None:
+    given = content(purchases=purchases(axes={}), buyers=listed(person="mail"))
+    read = AnswerConfig.load(write(tmp_path, given)).purchases
+    assert read.buyers is not None
+    assert (read.buyers.person, read.person) == ("mail", None)
 
 
 def test_an_axis_of_both_tables_is_refused(tmp_path: Path) -> None:

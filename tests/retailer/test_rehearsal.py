@@ -14,11 +14,12 @@ import pytest
 
 from dpnotice.errors import DpnoticeError
 from dpnotice.inquiry import Inquiry
-from dpnotice.retailer import counting, mechanism
+from dpnotice.retailer import counting, mechanism, sketch
 from dpnotice.retailer.answer import answer, request_id
 from dpnotice.retailer.ledger import Ledger
 from dpnotice.retailer.purchases import Purchases
 from dpnotice.retailer.rehearsal import Rehearsal, rehearse
+from dpnotice.retailer.sketch import DocketKey
 from dpnotice.retailer.sql import counting_sql, coverage_sql
 from made.layouts import COLUMNS, SALES, apart, inquiry, people, sales
 
@@ -278,6 +279,89 @@ def test_an_open_debit_of_a_spent_ledger_is_shown_as_open(tmp_path: Path) -> Non
     ledger = Ledger.create(tmp_path / "b.ledger", epsilon_cap="1")
     ledger.debit(inquiry(), "shop", request=request_id(inquiry(), "shop", "as_is"), attempt=0)
     assert rehearsed(ledger).state == "open"
+
+
+# --- the sketch ----------------------------------------------------------------------------
+SKETCH = {"sketch": {"epsilon": "0.5", "key": "email", "expected_buyers": 100}}
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    DocketKey.create(tmp_path / "docket.key")
+    return tmp_path / "docket.key"
+
+
+def sketching(key: Path | None, ledger: Ledger, purchases: Any = None, **asks: Any) -> Rehearsal:
+    shop_ = shop(person="id") if purchases is None else purchases
+    asked = inquiry(**SKETCH | asks)
+    return rehearse(asked, shop_, retailer="shop", ledger=ledger, sketch_key=key)
+
+
+def test_the_column_of_the_person_key_is_shown(ledger: Ledger, key: Path) -> None:
+    assert ("person", "id", "string") in sketching(key, ledger).columns
+    listed = shop(listed={"person": "cust"})
+    assert ("buyers.person", "cust", "string") in sketching(key, ledger, listed).columns
+
+
+def test_the_cost_is_that_of_tables_and_sketch(ledger: Ledger, key: Path) -> None:
+    shown = sketching(key, ledger).page()
+    assert "epsilon 1.5; spent before 0 of 3" in shown
+    assert "Loss: the bitmap epsilon 0.5, the tables epsilon 1." in shown
+
+
+def test_under_rho_the_cost_of_both_is_a_rho(tmp_path: Path, key: Path) -> None:
+    rho = Ledger.create(tmp_path / "rho.ledger", rho_cap="1")
+    privacy = {"rho": "0.25", "noise": "discrete-gaussian"}
+    assert "rho 0.375; spent before 0 of 1" in sketching(key, rho, privacy=privacy).page()
+
+
+def test_the_table_that_the_sketch_adds_is_among_those_with_noise(
+    ledger: Ledger, key: Path
+) -> None:
+    found = sketching(key, ledger)
+    assert ("keyed",) in found.noise
+    assert any(line.startswith("keyed ") for line in found.page().splitlines())
+
+
+def test_the_page_describes_the_bitmap_before_it_is_made(ledger: Ledger, key: Path) -> None:
+    shown = sketching(key, ledger).page()
+    assert "Bitmap      512 bytes" in shown
+    assert "a hash, keyed by the docket's key" in shown
+    assert "Bitmap" not in rehearsed(ledger).page()
+
+
+def test_a_sketch_is_rehearsed_without_a_row_a_debit_or_a_value(
+    ledger: Ledger, key: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sketch, "take", lambda *_: pytest.fail("counted"))
+    monkeypatch.setattr(sketch, "flipped", lambda *_: pytest.fail("flipped"))
+    shown = sketching(key, ledger).page()
+    assert CANARY not in shown
+    assert key.read_bytes().hex()[:16] not in shown
+    assert ledger.accounts() == ()
+
+
+def test_what_an_answer_with_a_sketch_would_refuse_is_refused_by_the_same_code(
+    ledger: Ledger, key: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "short.key").write_bytes(b"k" * 31)
+    no_person, agreed = shop(), SKETCH["sketch"] | {"key_fingerprint": "0" * 16}
+    rows: list[tuple[Path | None, Any, dict[str, Any], str]] = [
+        (None, shop(person="id"), SKETCH, "SKETCH_KEY"),
+        (tmp_path / "absent.key", shop(person="id"), SKETCH, "SKETCH_KEY"),
+        (tmp_path / "short.key", shop(person="id"), SKETCH, "SKETCH_KEY"),
+        (key, shop(person="id"), {"sketch": agreed}, "KEY_FINGERPRINT"),
+        (key, shop(person="id"), {}, "SKETCH_NOT_ASKED"),
+        (key, no_person, SKETCH, "PERSON_MISSING"),
+        (key, shop(person="absent"), SKETCH, "SCHEMA_MISSING"),
+        (key, shop(person="id"), SKETCH | {"privacy": {"epsilon": "2.6"}}, "BUDGET_EXCEEDED"),
+    ]
+    for place, purchases, asks, code in rows:
+        for step in (rehearse, answer):
+            with pytest.raises(DpnoticeError) as caught:
+                step(inquiry(**asks), purchases, retailer="shop", ledger=ledger, sketch_key=place)
+            assert caught.value.code == code
+    assert ledger.accounts() == ()
 
 
 # --- the quieter law -----------------------------------------------------------------------

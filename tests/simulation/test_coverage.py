@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from dpnotice.analyst.intervals import LinearNoise, Term, cornish_fisher, count_interval
 from dpnotice.analyst.combine import estimate_class
+from dpnotice.analyst.intervals import LinearNoise, Term, cornish_fisher, count_interval
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.release import Release

@@ -2,13 +2,17 @@
 
 Made without the package, from the format's description alone. All counts are invented constants.
 A bad vector is named for what is wrong with it; `codes.json` holds the code of its refusal.
+The bits of a sketch are a constant too: SHA-256 of small numbers. No buyer set any of them.
 Signatures are those of two keys that everybody knows, so they prove nothing but their form.
 """
 
 import base64
+import copy
 import hashlib
 import json
+import math
 from collections.abc import Callable
+from decimal import ROUND_CEILING, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +35,31 @@ CAVEATS = [
     "Purchases that name no buyer are not counted.",
     "Somebody who bought at several retailers is counted by each, and loses at most the sum.",
 ]
+SKETCH_CAVEAT = "The bitmap holds buyers with a key only; its bits were flipped by chance."
+FINGERPRINT = "0123456789abcdef"
 TABLES = {
     (): ("1", "4.0", [1204]),
     ("state",): ("1", "4.0", [803, 399, -7]),
     ("state", "contact"): ("2", "2.0", [400, 301, 98, 2, 250, 101, 49, 0, -1, 3, -2, 0]),
+}
+
+
+SKETCHED_TABLES = {
+    (): [1204],
+    ("state",): [803, 399, -7],
+    ("keyed",): [1102, 98],
+    ("state", "contact"): [400, 301, 98, 2, 250, 101, 49, 0, -1, 3, -2, 0],
+    ("state", "keyed"): [733, 64, 370, 31, 0, -4],
+}
+"""Beside a sketch; of the two with `keyed` the one that its blocks ask for."""
+ONE_MAP: Tree = {"epsilon": "1", "key": "email", "expected_buyers": 600}
+BLOCKS: Tree = ONE_MAP | {"blocks": "state", "expected_by": [600, 300, 1400]}
+PLANES: Tree = ONE_MAP | {
+    "epsilon": "2.5",
+    "planes": [
+        {"name": "e-mail", "levels": ["e-mail"]},
+        {"name": "other", "levels": ["päckchen", "none", "unknown"]},
+    ],
 }
 
 
@@ -114,6 +139,83 @@ def gaussian() -> Tree:
     return tree
 
 
+def sketch_header(section: Tree) -> Tree:
+    """What a header says of the bitmap that a section asks for."""
+    alike = {name: value for name, value in section.items() if name != "epsilon"}
+    levels = LEVELS["state"] if "blocks" in section else ["all"]
+    sizes = [min(27, max(12, round(math.log2(6 * n)))) for n in expected(section)]
+    return {
+        "format": "flip-bitmap-1",
+        "sketch_id": hashlib.sha256(canonical(alike)).hexdigest(),
+        "key_fingerprint": FINGERPRINT,
+        "rule": {"email": "email-1", "id": "id-1"}[section["key"]],
+        "threshold": threshold(section["epsilon"]),
+        "planes": [plane["name"] for plane in section.get("planes", [])],
+        "blocks": [
+            {"level": level, "log2_bits": size} for level, size in zip(levels, sizes, strict=True)
+        ],
+        "bit_order": "little",
+    }
+
+
+def expected(section: Tree) -> list[int]:
+    return section.get("expected_by") or [section["expected_buyers"]]
+
+
+def threshold(epsilon: str) -> int:
+    """A bit is flipped where a number of 16 random bits is below this."""
+    return int((65_536 / (1 + Decimal(epsilon).exp())).to_integral_value(ROUND_CEILING))
+
+
+def bits(stated: Tree, first: int = 0) -> bytes:
+    """As many bytes as the maps of every block and plane have, and each map a power of 2."""
+    maps = max(1, len(stated["planes"]))
+    size = sum(maps * 2 ** block["log2_bits"] for block in stated["blocks"]) // 8
+    return b"".join(hashlib.sha256(b"%d" % (first + n)).digest() for n in range(size // 32))
+
+
+def part_of(raw: bytes, name: str = "sketch") -> Tree:
+    return {"name": name, "length": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
+
+
+def sketched_header(section: Tree) -> Tree:
+    tree, stated = header(), sketch_header(section)
+    left_out = ("keyed",) if "blocks" in section else ("state", "keyed")
+    noise = {"law": "discrete-laplace", "scale": "4.0"}
+    tables = {of: counts for of, counts in SKETCHED_TABLES.items() if of != left_out}
+    tree["tables"] = [
+        {"of": list(of), "noise": dict(noise), "sensitivity": 1, "counts": list(counts)}
+        for of, counts in tables.items()
+    ]
+    tree["inquiry"] |= {
+        "tables": [{"of": list(of), "weight": "1"} for of in tables],
+        "sketch": copy.deepcopy(section),
+    }
+    tree["caveats"].append(SKETCH_CAVEAT)
+    return tree | {"sketch": stated, "parts": [part_of(bits(stated))]}
+
+
+def sketched(section: Tree, edit: Callable[[Tree], object] = lambda _: None) -> bytes:
+    """A file with a sketch; an edit changes the header alone, its parts are as they were."""
+    tree = sketched_header(section)
+    raw = bits(tree["sketch"])
+    edit(tree)
+    return with_text(canonical(tree), raw)
+
+
+def with_bits(raw: bytes) -> bytes:
+    """A file whose header states the bits behind it as they are, whatever they are."""
+    tree = sketched_header(ONE_MAP)
+    tree["parts"] = [part_of(raw)] if raw else []
+    return with_text(canonical(tree), raw)
+
+
+def under_rho(tree: Tree) -> None:
+    tree["inquiry"]["privacy"] = {"rho": "0.5", "noise": "discrete-gaussian"}
+    for entry in tree["tables"]:
+        entry["noise"] = {"law": "discrete-gaussian", "scale": "2.0"}
+
+
 def put(*path_and_value: object) -> Callable[[Tree], None]:
     """An edit that sets the value at a path."""
     *path, last, value = path_and_value
@@ -144,6 +246,13 @@ def good() -> dict[str, bytes]:
         "good-laplace": with_text(canonical(header())),
         "good-gaussian": with_text(canonical(gaussian())),
         "good-signed": signed(with_text(canonical(header()))),
+        "good-sketch": sketched(ONE_MAP),
+        "good-sketch-signed": signed(sketched(ONE_MAP)),
+        "good-sketch-of-blocks": sketched(BLOCKS),
+        "good-sketch-of-planes": sketched(PLANES),
+        "good-sketch-of-blocks-and-planes": sketched(BLOCKS | PLANES | {"key": "id"}),
+        "good-sketch-under-rho": sketched(ONE_MAP, under_rho),
+        "good-sketch-with-the-agreed-key": sketched(ONE_MAP | {"key_fingerprint": FINGERPRINT}),
     }
 
 
@@ -288,7 +397,7 @@ def bad_headers() -> dict[str, tuple[str, bytes]]:
         "axis-reserved": put("inquiry", "axes", 0, "name", "retailer"),
         "inquiry-format-true": put("inquiry", "format", True),
         "inquiry-names-a-file": put("inquiry", "products", {"file": "/dev/null"}),
-        "inquiry-with-sketch": put("inquiry", "sketch", {}),
+        "inquiry-with-empty-sketch": put("inquiry", "sketch", {}),
         "inquiry-with-delta-and-noise": put("inquiry", "privacy", "delta", "0.000001"),
     }
     return {name: ("HEADER", edited(edit)) for name, edit in edits.items()}
@@ -322,13 +431,136 @@ def bad_contents() -> dict[str, tuple[str, bytes]]:
     }
 
 
+def bad_sketches() -> dict[str, tuple[str, bytes]]:
+    """Headers that say another thing of the bitmap than the inquiry does, or of itself."""
+    tree = sketched_header(ONE_MAP)
+    other = sketch_header(ONE_MAP | {"expected_buyers": 601})["sketch_id"]
+    planes, blocks = ({"planes": tree["sketch"]["planes"]}, {"blocks": tree["sketch"]["blocks"]})
+    stated = {
+        "sketch-id-wrong": put("sketch", "sketch_id", other),
+        "sketch-threshold-one-less": put("sketch", "threshold", threshold("1") - 1),
+        "sketch-threshold-one-more": put("sketch", "threshold", threshold("1") + 1),
+        "sketch-threshold-of-another-epsilon": put("sketch", "threshold", threshold("2")),
+        "sketch-rule-wrong": put("sketch", "rule", "id-1"),
+        "sketch-size-wrong": put("sketch", "blocks", 0, "log2_bits", 13),
+        "sketch-with-a-plane": put("sketch", "planes", ["all"]),
+        "sketch-block-named-otherwise": put("sketch", "blocks", 0, "level", "CA"),
+        "sketch-asked-and-absent": lambda tree: tree.pop("sketch"),
+        "sketch-asked-and-null": put("sketch", None),
+    }
+    planed = {
+        "sketch-planes-named-otherwise": put("sketch", "planes", ["e-mail", "others"]),
+        "sketch-planes-in-another-order": lambda tree: tree["sketch"]["planes"].reverse(),
+        "sketch-planes-not-stated": lambda tree: tree["sketch"].update(planes),
+    }
+    blocked = {
+        "sketch-blocks-in-another-order": lambda tree: tree["sketch"]["blocks"].reverse(),
+        "sketch-sizes-of-blocks-exchanged": exchange_sizes,
+        "sketch-block-missing": lambda tree: tree["sketch"]["blocks"].pop(),
+        "sketch-blocks-not-stated": lambda tree: tree["sketch"].update(blocks),
+    }
+    agreed = ONE_MAP | {"key_fingerprint": FINGERPRINT[::-1]}
+    found = {
+        "sketch-of-another-key-than-agreed": sketched(agreed),
+        "sketch-that-nobody-asked": edited(lambda tree: tree.update(sketch=sketch_header(ONE_MAP))),
+        **{name: sketched(ONE_MAP, edit) for name, edit in stated.items()},
+        **{name: sketched(PLANES, edit) for name, edit in planed.items()},
+        **{name: sketched(BLOCKS, edit) for name, edit in blocked.items()},
+    }
+    return {name: ("SKETCH", data) for name, data in found.items()}
+
+
+def exchange_sizes(tree: Tree) -> None:
+    first, *_, last = tree["sketch"]["blocks"]
+    first["log2_bits"], last["log2_bits"] = last["log2_bits"], first["log2_bits"]
+
+
+def bad_sketch_parts() -> dict[str, tuple[str, bytes]]:
+    """Bits that are not those that the header states, or not as many as the inquiry asks for."""
+    tree = sketched_header(ONE_MAP)
+    text, raw = canonical(tree), bits(tree["sketch"])
+    other, twice = bits(tree["sketch"], first=7), lambda tree: tree["parts"].append(part_of(raw))
+    as_tables = put("parts", [part_of(raw, "tables")])
+    found = {
+        "sketch-part-missing": with_text(text),
+        "sketch-part-missing-and-not-stated": with_bits(b""),
+        "sketch-part-not-stated": sketched(ONE_MAP, put("parts", [])),
+        "sketch-part-stated-twice": sketched(ONE_MAP, twice),
+        "sketch-part-there-twice": with_text(
+            canonical(tree | {"parts": 2 * [part_of(raw)]}), raw * 2
+        ),
+        "sketch-part-named-tables": sketched(ONE_MAP, as_tables),
+        "sketch-part-of-another-release": with_text(text, other),
+        "sketch-part-one-bit-changed": with_text(text, bytes([raw[0] ^ 1]) + raw[1:]),
+        "sketch-part-in-the-other-bit-order": with_text(text, reversed_bits(raw)),
+        "sketch-part-one-byte-short": with_bits(raw[:-1]),
+        "sketch-part-half": with_bits(raw[:256]),
+        "sketch-part-one-byte-long": with_bits(raw + b"\0"),
+        "sketch-part-of-twice-the-bytes": with_bits(raw + other),
+        "sketch-part-that-nobody-asked": edited(put("parts", [part_of(raw)])),
+        "sketch-part-that-nobody-asked-there": unasked(raw),
+    }
+    return {name: ("PARTS", data) for name, data in found.items()}
+
+
+def reversed_bits(raw: bytes) -> bytes:
+    return bytes(int(f"{byte:08b}"[::-1], 2) for byte in raw)
+
+
+def unasked(raw: bytes) -> bytes:
+    return with_text(canonical(header() | {"parts": [part_of(raw)]}), raw)
+
+
+def bad_sketch_forms() -> dict[str, tuple[str, bytes]]:
+    """Fields that no sketch has, or in a form that none has."""
+    fields = {
+        "sketch-bit-order-big": put("sketch", "bit_order", "big"),
+        "sketch-with-popcount": put("sketch", "popcount", 2_048),
+        "sketch-with-number-of-keys": put("sketch", "keys", 1_102),
+        "sketch-with-time": put("sketch", "created", "2026-01-31T12:00:00"),
+        "sketch-with-epsilon": put("sketch", "epsilon", "1"),
+        "sketch-format-2": put("sketch", "format", "flip-bitmap-2"),
+        "sketch-threshold-true": put("sketch", "threshold", True),
+        "sketch-fingerprint-short": put("sketch", "key_fingerprint", FINGERPRINT[1:]),
+        "sketch-field-missing": lambda tree: tree["sketch"].pop("threshold"),
+        "sketch-caveat-missing": lambda tree: tree["caveats"].pop(),
+        "sketch-epsilon-above-8": put("inquiry", "sketch", "epsilon", "8.000000001"),
+        "sketch-epsilon-below-a-tenth": put("inquiry", "sketch", "epsilon", "0.099999999"),
+        "sketch-of-nobody": put("inquiry", "sketch", "expected_buyers", 0),
+        "sketch-blocks-of-contact": put("inquiry", "sketch", BLOCKS | {"blocks": "contact"}),
+        "sketch-inquiry-with-unknown-field": put("inquiry", "sketch", "seed", 7),
+    }
+    spelt = {
+        "sketch-epsilon-not-shortest": put("inquiry", "sketch", "epsilon", "1.0"),
+        "sketch-table-of-keyed-missing": drop_keyed,
+        "sketch-inquiry-with-empty-planes": put("inquiry", "sketch", "planes", []),
+        "sketch-inquiry-with-null-blocks": put("inquiry", "sketch", "blocks", None),
+    }
+    return {
+        **{name: ("HEADER", sketched(ONE_MAP, edit)) for name, edit in fields.items()},
+        "sketch-caveat-without-sketch": ("HEADER", edited(add_caveat)),
+        **{name: ("CANONICAL", sketched(ONE_MAP, edit)) for name, edit in spelt.items()},
+        "sketch-null": ("CANONICAL", edited(put("sketch", None))),
+    }
+
+
+def add_caveat(tree: Tree) -> None:
+    tree["caveats"].append(SKETCH_CAVEAT)
+
+
+def drop_keyed(tree: Tree) -> None:
+    for tables in (tree["tables"], tree["inquiry"]["tables"]):
+        tables[:] = [entry for entry in tables if "keyed" not in entry["of"]]
+
+
 def drop_unknown(tree: Tree) -> None:
     for axis in tree["axes"]:
         axis["levels"].remove("unknown")
 
 
 def bad() -> dict[str, tuple[str, bytes]]:
-    kinds = (bad_containers(), bad_signatures(), bad_json(), bad_headers(), bad_contents())
+    plain = (bad_containers(), bad_signatures(), bad_json(), bad_headers(), bad_contents())
+    kinds = (*plain, bad_sketches(), bad_sketch_parts(), bad_sketch_forms())
     return {name: bad for kind in kinds for name, bad in kind.items()}
 
 
