@@ -13,7 +13,11 @@ from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Floats
 
 NOBODY: Final = 1.0
-"""Buyers below which a block's composition is not divided."""
+"""Buyers below which nothing is divided by them."""
+_TOLD: Final = 3.0
+"""S.d. of its noise below which a block's buyers are not told from nobody."""
+_WELL_TOLD: Final = 20.0
+"""The same from which its share of buyers with a key is its own."""
 _KEYED: Final = (0.05, 1.25)
 """Ends of a share of buyers with a key, so that noise on few buyers divides by nothing."""
 
@@ -28,6 +32,27 @@ def keyed_share(by_key: Floats) -> Floats:
     return np.asarray(np.clip(by_key[..., 0] / whole, *_KEYED))
 
 
+def keyed_share_by_block(counts: RetailerCounts, table: Names) -> Floats:
+    """Return the share of every block's buyers who have a key, (blocks,).
+
+    A block whose buyers are few beside the noise has the share of all blocks.
+
+    Args:
+        counts: of the retailer.
+        table: axes of its table of blocks by key.
+    """
+    cells = np.atleast_2d(counts.marginal(table))
+    noise = np.sqrt(2 * counts.design.cell_error(table).variance)
+    own = cells.sum(axis=-1) > _WELL_TOLD * noise
+    return np.where(own, keyed_share(cells), keyed_share(counts.marginal(table[-1:])))
+
+
+def least_block(counts: RetailerCounts, axis: str | None) -> float:
+    """Return the buyers of a block from which its composition is told: below, cells are alike."""
+    error = counts.design.cell_error(() if axis is None else (axis,))
+    return max(NOBODY, _TOLD * float(np.sqrt(error.variance)))
+
+
 def by_block(
     counts: RetailerCounts, names: Names, weights: Floats, axis: str | None
 ) -> tuple[Floats, Floats, Floats]:
@@ -38,13 +63,18 @@ def by_block(
     return whole, part.reshape(-1), np.mean(weights, axis=away).reshape(-1)
 
 
-def compositions(value: Floats, buyers: Floats, away: tuple[int, ...]) -> Floats:
-    """Return draws of each cell's share of its block, to first order; even where there is nobody.
+def compositions(value: Floats, buyers: Floats, away: tuple[int, ...], least: Floats) -> Floats:
+    """Return draws of each cell's share of its block, to first order; even where few are.
 
-    From estimates (k, 1, *sizes) and draws (k, n, *sizes); `away` are the axes within a block.
+    Args:
+        value: estimates, (k, 1, *sizes).
+        buyers: draws, (k, n, *sizes).
+        away: the axes within a block.
+        least: (k,) buyers from which a block's composition is told.
     """
     whole = value.sum(axis=away, keepdims=True)
-    held, cells = whole >= NOBODY, value.size / whole.size
+    held = whole >= least.reshape(-1, *(1,) * (value.ndim - 1))
+    cells = value.size / whole.size
     share = np.divide(value, whole, out=np.full_like(value, 1 / cells), where=held)
     moved = buyers - value
     moved -= share * moved.sum(axis=away, keepdims=True)

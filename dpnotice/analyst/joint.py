@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dpnotice.analyst.blocks import (
-    NOBODY,
     along,
     by_block,
     compositions,
     keyed_draws,
     keyed_share,
+    keyed_share_by_block,
+    least_block,
     others,
 )
 from dpnotice.analyst.counts import RetailerCounts
@@ -138,15 +139,24 @@ class JointCounts:
         return mean, _root((drawn - mean).T @ (drawn - mean) / len(drawn))
 
     @cached_property
+    def _by_block(self) -> Floats:
+        """(blocks, M): the factor of each block over that of all, as its buyers have other keys."""
+        if not self.overlap.by_key:
+            return np.ones((len(self.overlap.estimate), len(self.states)))
+        own = np.stack([keyed_share_by_block(c, self.joined_table) for c in self.counts], axis=-1)
+        return np.asarray(np.exp(-np.log(own / self.keyed_shares) @ self.sets))
+
+    @cached_property
     def _untangled(self) -> Floats:
-        """(M, M): regions of persons from regions as the maps show them, at the mean factors."""
-        scaled = self._linked[0][:, np.newaxis] * self._within
-        return np.asarray(np.linalg.solve(self._within, scaled))
+        """(blocks, M, M): regions of persons from those that the maps show, at the mean factors."""
+        factors = self._linked[0] * self._by_block
+        return np.asarray(np.linalg.solve(self._within, factors[..., np.newaxis] * self._within))
 
     @cached_property
     def shared(self) -> Floats:
         """(blocks, M): persons known to exactly each set of two or more."""
-        return np.asarray(self.overlap.estimate[:, self._several] @ self._untangled.T)
+        seen = self.overlap.estimate[:, self._several, np.newaxis]
+        return np.asarray((self._untangled @ seen)[..., 0])
 
     # --- one weighted sum --------------------------------------------------------------------
     def products(self, *queries: Factors) -> list[Counted]:
@@ -179,13 +189,14 @@ class JointCounts:
         axis = self.overlap.axis if self.overlap.axis in names else None
         blocks = [by_block(c, names, weights, axis) for c in self.counts]
         whole, part, even = (np.stack(each) for each in zip(*blocks, strict=True))  # (k, B or 1)
-        ratio = np.divide(part, whole, out=even, where=whole >= NOBODY)
+        held = whole >= np.array([[least_block(c, axis)] for c in self.counts])
+        ratio = np.divide(part, whole, out=even, where=held)
         size = self.sets.sum(axis=0)
         shared = self.shared if axis else self.shared.sum(axis=0, keepdims=True)
         mean = ratio.T @ self.sets / size  # (B or 1, M)
         twice = ((size - 1) / size * shared) @ self.sets.T  # (B or 1, k)
         value = part.sum() - float(np.sum((size - 1) * shared * mean))
-        per_buyer = np.divide(twice.T, whole, out=np.zeros_like(whole), where=whole >= NOBODY)
+        per_buyer = np.divide(twice.T, whole, out=np.zeros_like(whole), where=held)
         lost = np.broadcast_to((size - 1) * mean, (len(self.shared), len(size)))
         error = reduce(
             add,
@@ -211,8 +222,12 @@ class JointCounts:
         rest = 1 - along(per_buyer, names, axis)
         error = design.error(names, weights * rest)
         error = _plus(error, design.error(back, (per_buyer * ratio).reshape(design.shape(back))))
-        gain = -np.sum(lost @ self._untangled * self.overlap.gain[:, self._several, number], axis=1)
+        gain = -np.sum(self._seen(lost) * self.overlap.gain[:, self._several, number], axis=1)
         return _plus(error, design.error(table, self._joined_weights(gain)))
+
+    def _seen(self, weights: Floats) -> Floats:
+        """Turn weights of persons, (blocks, M), into those of what the maps show."""
+        return np.asarray((weights[:, np.newaxis] @ self._untangled)[:, 0])
 
     def _joined_weights(self, by_block: Floats) -> Floats:
         """Lay a figure per block over the counts that joined: those of buyers with a key."""
@@ -228,9 +243,8 @@ class JointCounts:
 
     def _overlap_error(self, lost: Floats) -> LinearNoise:
         """Return what the maps and the linkage prior add; `lost` is (blocks, M), per person."""
-        seen = lost @ self._untangled
-        maps = [row @ root for row, root in zip(seen, self._roots, strict=True)]
-        known = self.overlap.estimate[:, self._several] @ self._within.T
+        maps = [row @ root for row, root in zip(self._seen(lost), self._roots, strict=True)]
+        known = self.overlap.estimate[:, self._several] @ self._within.T * self._by_block
         slope = np.sum(np.linalg.solve(self._within.T, lost.T).T * known, axis=0)
         normal = [np.concatenate(maps), slope @ self._linked[1]]
         return LinearNoise(tuple(Term(weights / _NORMAL.scale, _NORMAL) for weights in normal))
@@ -250,16 +264,17 @@ class JointCounts:
         """
         chosen = np.array([float(i in members) for i in range(len(self.counts))])
         (place,) = np.flatnonzero((chosen == self.sets.T).all(axis=1))
-        around, factor = self._within[place], self._linked[0][place]
-        seen = self.overlap.estimate[:, self._several] @ around  # (B,)
-        gain = np.einsum("m,bmi->bi", around, self.overlap.gain[:, self._several])
+        around = self._by_block[:, [place]] * self._within[place]  # (B, M)
+        factor = self._linked[0][place]
+        total = float(np.sum(self.overlap.estimate[:, self._several] * around))
+        gain = np.einsum("bm,bmi->bi", around, self.overlap.gain[:, self._several])
         joined = sum(
             self.counts[i].query(self.joined_table, self._joined_weights(gain[:, i]))[1].variance
             for i in range(len(self.counts))
         )
-        maps = sum(float(np.sum((around @ root) ** 2)) for root in self._roots)
+        pairs = zip(around, self._roots, strict=True)
+        maps = sum(float(np.sum((weights @ root) ** 2)) for weights, root in pairs)
         spread = float(np.sum(self._linked[1][place] ** 2))
-        total = float(seen.sum())
         return factor * total, float(np.sqrt(factor**2 * (maps + joined) + total**2 * spread))
 
     def marginal(self, names: Names) -> Floats:
@@ -343,7 +358,10 @@ class JointCounts:
             shared = shared.sum(axis=1, keepdims=True)
         shape = [-1 if number == place else 1 for number in range(len(names))]
         value = np.stack([c.marginal(names) for c in self.counts])[:, np.newaxis]
-        ratio = compositions(value, buyers, tuple(2 + axis for axis in others(names, place)))
+        least = np.array(
+            [least_block(c, self.overlap.axis if place is not None else None) for c in self.counts]
+        )
+        ratio = compositions(value, buyers, tuple(2 + axis for axis in others(names, place)), least)
         for column, inside in enumerate(self.sets.T > 0):
             by_block = shared[:, :, column].reshape(len(shared), *shape)
             yield by_block * ratio[inside].mean(axis=0)
@@ -362,8 +380,8 @@ class JointCounts:
         generator = stream(f"overlap/{self.retailer}")
         for block, root in enumerate(self._roots):
             seen[:, block] += generator.standard_normal((number, root.shape[1])) @ root.T
-        factors = self._factors(number, stream)
-        known = (seen @ self._within.T) * factors[:, np.newaxis]
+        factors = self._factors(number, stream)[:, np.newaxis] * self._by_block
+        known = (seen @ self._within.T) * factors
         return np.linalg.solve(self._within, known.reshape(-1, known.shape[-1]).T).T.reshape(
             known.shape
         )

@@ -4,8 +4,9 @@ In: the releases of each retailer, and what is stated of overlap and linkage. Ou
 sources from which every figure of the class is made. Several sources give bounds, one gives points.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from typing import Final
 
 import numpy as np
@@ -34,6 +35,8 @@ from dpnotice.segments import CONTACT, KEYED
 OVERLAPS: Final = ("bounds", "independent")
 _MOST_INDEPENDENT: Final = 8
 _SEVERAL: Final = 2
+_ALARM: Final = 4.0
+"""S.d. from which a contradiction is no chance."""
 _APART: Final = (
     f"sketches are compared two by two, as there are more than {MOST_JOINT} or their noise hides "
     "all places that none of them filled"
@@ -153,16 +156,32 @@ def _compared(counts: tuple[RetailerCounts, ...], found: list[Sketched], linked:
         retailers=counts,
         linkage=linked,
         sketch_plan=found[0].sketch.plan,
-        notes=tuple(f"{name}: too few buyers for its sketch to tell overlap" for name in left),
+        notes=tuple(
+            f"{name}: too few buyers with a key, or too many for its map, for overlap to be told"
+            for name in left
+        ),
         flags=tuple(filter(None, map(contradiction, found))),
     )
     fitted = fit_overlap(kept) if 0 < len(kept) <= MOST_JOINT else None
     if fitted is not None:
         joint = JointCounts(counts=tuple(o.counts for o in kept), overlap=fitted, linkage=linked)
-        return replace(known, joint=joint)
+        return replace(known, joint=joint, flags=known.flags + tuple(_impossible(joint)))
     pairs = _pairs(kept, linked) if kept else None
     reason = (_UNTOLD,) if kept and pairs is None else (_APART,) if pairs else ()
     return replace(known, pairs=pairs, notes=known.notes + reason)
+
+
+def _impossible(joint: JointCounts) -> Iterator[str]:
+    """Name pairs of retailers that would share more persons than the smaller of them has buyers."""
+    for pair in combinations(range(len(joint.counts)), 2):
+        value, sd = joint.known_to(pair)
+        least = min(joint.counts[i].products({})[0][0] for i in pair)
+        if value - _ALARM * sd > least:
+            names = " and ".join(joint.overlap.retailers[i] for i in pair)
+            yield (
+                f"{names}: their sketches, keys and the stated linkage make {value:,.0f} persons "
+                f"known to both, where the smaller has {least:,.0f} buyers"
+            )
 
 
 def _sketched(

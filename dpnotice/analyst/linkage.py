@@ -33,7 +33,8 @@ class Linkage:
     I_G the persons known to all of G, the maps show I_G prod kappa_i of them.
 
     Attributes:
-        kappa: a fraction or law for all retailers, or retailer -> such; retailers left out have 1.
+        kappa: a fraction or law for all retailers, which then have the same share, or retailer ->
+            such, drawn apart; retailers left out have 1.
     """
 
     kappa: Quantity | Mapping[str, Quantity] = field(default_factory=dict)
@@ -97,7 +98,8 @@ class Linkage:
         """
         logs = np.zeros((1, member.shape[1]))
         for name, row in zip(retailers, member, strict=True):
-            share, label = self._of(name), f"linkage/{name}"
+            share = self._of(name)
+            label = f"linkage/{name}" if isinstance(self.kappa, Mapping) else "linkage"
             if isinstance(share, Law):
                 share = share.rvs(size=number, random_state=stream(label))
             if np.min(share) < _LEAST:

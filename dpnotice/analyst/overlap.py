@@ -122,12 +122,10 @@ def _width(one: Sketched, other: Sketched) -> float:
     """Return 1.96 s.d. of a pair over half of what the counts leave open."""
     sizes = np.maximum([one.keyed, other.keyed], 0.0)
     flips = [one.flip, other.flip]
-    bits = one.sketch.plan.log2_bits
-    if np.any(sizes.max(axis=0) > _FULL * 2.0 ** np.array(bits)):
-        return math.inf
-    variance = sum(
-        pair_sd(1 << size, people, flips) ** 2 for size, people in zip(bits, sizes.T, strict=True)
-    )
+    variance = 0.0
+    for size, people in zip(one.sketch.plan.log2_bits, sizes.T, strict=True):
+        full = people.max() > _FULL * 2**size
+        variance += people.min() ** 2 / 12 if full else pair_sd(1 << size, people, flips) ** 2
     half = float(np.minimum(*sizes).sum()) / 2
     return _QUANTILE * math.sqrt(variance) / half if half else math.inf
 

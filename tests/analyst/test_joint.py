@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 
 from dpnotice.analyst import joint as module
+from dpnotice.analyst.counts import fit_counts
 from dpnotice.analyst.joint import JointCounts
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.overlap import fit_overlap, independent_overlap
 from dpnotice.analyst.rates import beta
 from dpnotice.analyst.regions import containing, membership
+from dpnotice.bitmap import Sketch
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Inquiry
+from dpnotice.release import Release
 from made.joined import BLOCKS, as_seen, exact_joint, found, streams
+from made.releases import release
 from made.sketched import asking, regions, sketched_releases
 
 Floats = Any
@@ -266,7 +270,8 @@ def test_draws_of_cells_have_the_sd_that_is_quoted() -> None:
 def test_a_linkage_prior_widens_the_interval_by_its_own_share() -> None:
     """Two retailers with a share each: the s.d. of 1 / (kappa_0 kappa_1) times the pair seen."""
     law, people = beta(mean=0.9, sd=0.03), truth(2)
-    joint = exact_joint(quiet({}), people, linkage=Linkage(kappa=law))
+    apart = Linkage(kappa={"r0": law, "r1": law})
+    joint = exact_joint(quiet({}), people, linkage=apart)
     plain = exact_joint(quiet({}), people)
     inverse = (law.a + law.b - 1) / (law.a - 1)
     square = inverse * (law.a + law.b - 2) / (law.a - 2)
@@ -274,6 +279,48 @@ def test_a_linkage_prior_widens_the_interval_by_its_own_share() -> None:
     variance = joint.products({})[0][1].variance - plain.products({})[0][1].variance
     assert variance == pytest.approx(added, rel=0.05)
     assert joint.known_to((0, 1))[1] == pytest.approx(np.sqrt(added), rel=0.025)
+
+
+def test_one_law_for_all_is_one_share_for_all() -> None:
+    """The s.d. of 1 / kappa^2 times the pair seen."""
+    law, people = beta(mean=0.9, sd=0.03), truth(2)
+    joint = exact_joint(quiet({}), people, linkage=Linkage(kappa=law))
+    moments = [
+        np.prod([(law.a + law.b - i) / (law.a - i) for i in range(1, n + 1)]) for n in (2, 4)
+    ]
+    expected = people[2].sum() * np.sqrt(moments[1] - moments[0] ** 2)
+    assert joint.known_to((0, 1))[1] == pytest.approx(expected, rel=0.025)
+
+
+def test_a_state_whose_buyers_have_fewer_keys_is_told_by_its_own_share() -> None:
+    people = truth(3, alike=True)
+    joint = exact_joint(quiet(BLOCKS), people)
+    kept = np.array([1.0, 0.5, 0.8, 0.25])  # of every state, at every retailer
+    asked = quiet(BLOCKS)
+    counts = tuple(fit_counts((fewer(asked, f"r{i}", people, i, kept),)) for i in range(3))
+    seen = np.array(
+        [as_seen(b, (1.0,) * 3, (k,) * 3) for b, k in zip(people.sum(2).T, kept, strict=True)]
+    )
+    told = replace(joint, counts=counts, overlap=replace(joint.overlap, estimate=seen))
+    assert told.marginal(("state",)) == pytest.approx(people.sum(axis=(0, 2)), rel=1e-6)
+    assert told.products({})[0][0] == pytest.approx(people.sum(), rel=1e-6)
+    drawn = told.draws(("state",), 200, streams(1)).mean(axis=0)
+    assert drawn == pytest.approx(people.sum(axis=(0, 2)), rel=1e-3)
+
+
+def fewer(asked: Inquiry, name: str, people: Floats, place: int, kept: Floats) -> Release:
+    """Exact counts of a retailer of whose buyers in each state a share has a key."""
+    buyers = np.tensordot(membership(3)[place], people, 1)
+    with_key = buyers * kept[:, np.newaxis]
+    full = np.rint(np.stack([with_key, buyers - with_key], axis=-1)).astype(np.int64)
+    axes = list(asked.table_axes)
+    tables = {
+        of: full.sum(axis=tuple(i for i, a in enumerate(axes) if a not in of))
+        for of in asked.tables
+    }
+    assert asked.sketch is not None
+    blank = Sketch(plan=asked.sketch, key_fingerprint="0" * 16, bits=bytes(asked.sketch.bytes))
+    return release(asked, tables, 0.2, retailer=name, sketch=blank)
 
 
 def test_a_fixed_share_of_links_widens_with_the_factor() -> None:
@@ -345,7 +392,7 @@ def test_an_axis_that_the_tables_do_not_hold_is_refused() -> None:
 
 # --- planted faults --------------------------------------------------------------------------
 def test_a_composition_without_its_whole_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    def divided(value: Floats, buyers: Floats, away: tuple[int, ...]) -> Floats:
+    def divided(value: Floats, buyers: Floats, away: tuple[int, ...], _least: Floats) -> Floats:
         return buyers / np.maximum(value.sum(axis=away, keepdims=True), 1.0)
 
     monkeypatch.setattr(module, "compositions", divided)

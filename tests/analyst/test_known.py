@@ -204,3 +204,26 @@ def test_statements_that_do_not_go_together_are_refused(stated: Any, words: str)
 def test_independence_of_a_single_retailer_is_refused() -> None:
     with pytest.raises(EstimateError, match="between two to 8 retailers"):
         known(plain()[:1], overlap="independent", population=10**6)
+
+
+# --- contradictions ----------------------------------------------------------------------------
+def test_a_linkage_that_cannot_be_true_is_flagged_by_the_pair() -> None:
+    """Two retailers with the same buyers leave no link to be lost."""
+    same = answers(np.array([0, 0, 3000]), epsilons=("4", "4"))
+    assert known(same).flags == ()
+    (flag,) = known(same, linkage=0.6).flags
+    assert flag.startswith("r0 and r1: their sketches, keys and the stated linkage make 8,")
+    assert known(same, linkage=0.6).assumptions[0] == f"contradiction: {flag}"
+
+
+def test_one_full_state_leaves_the_sketches_of_the_others() -> None:
+    expected = {"CA": 300_000, "NY": 300_000, "TX": 1, "unknown": 900}
+    sketch = {"blocks": "state", "expected_by": expected}
+    people = np.zeros((3, 4, 3), dtype=np.int64)
+    people[:, :2, 0], people[:, 2, 0] = 150_000, 60_000
+    asked = asking(epsilon="2", sketch=sketch)
+    found = known(sketched_releases(asked, people, np.random.default_rng(1)))
+    assert found.joint is not None
+    assert "TX" in " ".join(found.assumptions)
+    value, error = found.joint.products({})[0]
+    assert abs(value - people.sum()) < 3 * error.sd

@@ -2,6 +2,7 @@ import json
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,15 +15,30 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 import dpnotice as dn
+from dpnotice.analyst import laying
 from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.reach import ReachEstimate, estimate_reach
 from dpnotice.errors import DpnoticeError, EstimateError, PlanError
 from dpnotice.release import Release
 from dpnotice.result import SUMMARY_COLUMNS, Result
 from made import notices, releases
+from made.known_to_several import (
+    AXES,
+    CONTACT,
+    DELIVERED,
+    MAILED,
+    READERS,
+    SEEN,
+    STATES,
+    TABLES,
+    mailing,
+    notified,
+)
 from made.notices import by_state
 from made.releases import marginal, noisy_release, wen
+from made.sketched import answered, asking, regions, spread, world_of
 
 CELLS = 1_000 * np.array([[30, 20, 10, 5, 0], [10, 10, 10, 5, 0], [5, 0, 0, 0, 5]])
 shares = st.floats(0, 1)
@@ -664,3 +680,244 @@ def test_the_widest_bounds_hold_where_all_retailers_know_the_same_reached_person
     got = reached(*notices, members=members)
     assert got.bounds[0] <= 1 / (number + 1) + 0.01
     assert got.bounds[0] <= got.interval()[0] + 0.01
+
+
+# --- several retailers whose sketches were compared ------------------------------------------
+def agreeing(monkeypatch: pytest.MonkeyPatch, contact: float, seeing: float) -> None:
+    """State how far contact, and seeing, agree between retailers."""
+    monkeypatch.setattr(laying, "SHARED_CONTACT", contact)
+    monkeypatch.setattr(laying, "SHARED_FAILURE", seeing)
+
+
+def as_counted(result: ReachEstimate, truth: float, persons: int) -> bool:
+    """Within 4 s.e. of the counted share and of the draws: over all seeds 6e-5 per comparison."""
+    assert result.reach is not None
+    error = math.hypot(math.sqrt(0.25 / persons), result.draws.std())
+    return abs(result.reach - truth) < 4 * error
+
+
+SKETCHED = notified(1)
+PERSONS = len(SKETCHED.world.masks)
+ALL = (0, 1, 2)
+
+
+def sketched(plan: NoticePlan, members: ClassEstimate = SKETCHED.members, **how: Any) -> Any:
+    return estimate_reach(plan, members, **({"draws": 400, "seed": 1} | how))
+
+
+def test_with_sketches_reach_is_a_point_and_the_draws_are_a_vector() -> None:
+    result = sketched(mailing(*ALL))
+    assert result.draws.shape == (400,)
+    assert result.reach == pytest.approx(result.draws.mean())
+
+
+@pytest.mark.parametrize("paper", [True, False])
+@pytest.mark.parametrize("senders", [ALL, (0, 2), (1,)])
+def test_persons_with_independent_contact_are_reached_as_counted(
+    monkeypatch: pytest.MonkeyPatch,
+    senders: tuple[int, ...],
+    paper: bool,  # noqa: FBT001 -- a case
+) -> None:
+    agreeing(monkeypatch, 0.0, 0.0)
+    truth = SKETCHED.share(together=False, paper=paper, senders=senders)
+    assert as_counted(sketched(mailing(*senders, paper=paper)), truth, PERSONS)
+
+
+@pytest.mark.parametrize(("together", "seeing"), [(False, 0.0), (True, 1.0)])
+def test_persons_whose_contact_agrees_are_reached_as_counted(
+    monkeypatch: pytest.MonkeyPatch,
+    seeing: float,
+    together: bool,  # noqa: FBT001 -- a case
+) -> None:
+    """Where all agrees, the chance is that of the likeliest notice: retailer 0's, for all."""
+    agreeing(monkeypatch, 1.0, seeing)
+    world = notified(2, agree=1.0)
+    truth = world.share(together=together)
+    assert as_counted(sketched(mailing(*ALL), world.members), truth, PERSONS)
+
+
+@pytest.mark.parametrize("agree", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("together", [False, True])
+def test_planes_tell_how_far_contact_agrees(
+    monkeypatch: pytest.MonkeyPatch,
+    agree: float,
+    together: bool,  # noqa: FBT001 -- a case
+) -> None:
+    """Whatever is stated of contact."""
+    agreeing(monkeypatch, 0.0, float(together))
+    world = notified(3, agree=agree, planes=True)
+    result = sketched(mailing(*ALL), world.members)
+    assert as_counted(result, world.share(together=together), PERSONS)
+
+
+def test_contact_that_agrees_and_is_taken_as_independent_would_be_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agreeing(monkeypatch, 0.0, 0.0)
+    world = notified(2, agree=1.0)
+    assert not as_counted(
+        sketched(mailing(*ALL), world.members), world.share(together=True), 60_000
+    )
+
+
+def test_persons_counted_once_per_retailer_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fault: nobody is taken off who is known to several."""
+    agreeing(monkeypatch, 0.0, 0.0)
+    monkeypatch.setattr(type(SKETCHED.members.known.joint), "each_shared", lambda *_: iter(()))
+    truth = SKETCHED.share(together=False)
+    assert not as_counted(sketched(mailing(*ALL)), truth, PERSONS)
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_the_reach_of_persons_lies_within_the_bounds_of_the_counts(planes: bool) -> None:  # noqa: FBT001 -- a case
+    world = notified(3, planes=planes)
+    aside = world.apart()
+    for senders in (ALL, (0,), (1, 2), ()):
+        result, open_ = (sketched(mailing(*senders), each) for each in (world.members, aside))
+        assert result.reach is not None
+        assert open_.interval()[0] <= result.reach <= open_.interval()[1]
+        assert result.bounds[0] - 1e-4 <= result.reach <= result.bounds[1] + 1e-4
+        assert result.bounds[1] - result.bounds[0] <= open_.bounds[1] - open_.bounds[0] + 0.01
+
+
+@settings(max_examples=25)
+@given(
+    st.sets(st.integers(0, 2)),
+    st.integers(0, 2),
+    st.booleans(),
+    st.floats(0, 1),
+    st.booleans(),
+)
+def test_another_notice_never_lowers_the_reach_of_persons(
+    senders: set[int],
+    number: int,
+    paper: bool,  # noqa: FBT001 -- a case
+    delivered: float,
+    planes: bool,  # noqa: FBT001 -- a case
+) -> None:
+    members = notified(3, planes=planes).members
+    before = mailing(*senders, paper=paper)
+    more = NoticePlan(
+        "all", [*before.notices, direct(f"r{number}", mode="post", delivered=delivered)]
+    )
+    one, other = (sketched(each, members, draws=50) for each in (before, more))
+    assert (other.draws >= one.draws - 1e-9).all()
+
+
+def test_a_second_retailers_notice_adds_less_than_its_buyers() -> None:
+    """Some of its buyers are already reached."""
+    agree_not, alone = (sketched(mailing(*numbers, paper=False)) for numbers in ((0, 1), (0,)))
+    other = sketched(mailing(1, paper=False))
+    assert alone.reach < agree_not.reach < alone.reach + other.reach
+
+
+def test_persons_who_are_all_known_to_one_retailer_are_reached_as_its_buyers() -> None:
+    """The second retailer's buyers are half of the first one's, and it sends nothing."""
+    asked = asking(epsilon="4", counts="12", axes=AXES, tables=TABLES)
+    rng = np.random.default_rng(4)
+    world = world_of(spread([10_000, 0, 10_000], STATES), rng, CONTACT[:2])
+    told = answered(asked, world, rng)
+    both, one = (sketched(mailing(0), dn.estimate_class(each)) for each in (told, told[:1]))
+    assert as_counted(both, one.reach, 10**9)
+
+
+def test_retailers_that_share_nobody_are_reached_as_their_buyers_by_themselves() -> None:
+    asked = asking(epsilon="4", counts="12", axes=AXES, tables=TABLES)
+    rng = np.random.default_rng(5)
+    world = world_of(spread([10_000, 10_000, 0], STATES), rng, CONTACT[:2])
+    told = answered(asked, world, rng)
+    both = sketched(mailing(0, 1), dn.estimate_class(told))
+    each = [sketched(mailing(i), dn.estimate_class(told[i : i + 1])).reach for i in (0, 1)]
+    assert as_counted(both, sum(each) / 2, 10**9)
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_reach_by_state_pools_to_the_reach_of_all_persons(planes: bool) -> None:  # noqa: FBT001 -- a case
+    """Contact is alike in all states: what is left is the noise of small cells."""
+    members = notified(3, planes=planes).members
+    result = sketched(mailing(*ALL), members, draws=2_000)
+    weights = members.by("state")["estimate"]
+    assert (weights * result.by("state")["estimate"]).sum() / weights.sum() == pytest.approx(
+        result.reach, abs=1e-3
+    )
+
+
+def test_reach_by_state_is_a_point_for_every_state_that_has_buyers() -> None:
+    table = sketched(mailing(*ALL)).by("state")
+    assert table["estimate"].notna().tolist() == [True, True, True]
+    assert (table["lower"] < table["estimate"]).all()
+    assert (table["estimate"] < table["upper"]).all()
+
+
+def test_reach_by_contact_has_bounds_only_as_contact_may_differ_between_retailers() -> None:
+    table = sketched(mailing(*ALL)).by("contact")
+    assert table["estimate"].isna().all()
+    assert (table["lower"] <= table["upper"]).all()
+    assert sketched(mailing(*ALL)).reach is not None
+
+
+def test_the_same_seed_gives_persons_the_same_draws_and_another_others() -> None:
+    one, again, other = (sketched(mailing(*ALL), seed=seed).draws.tolist() for seed in (1, 1, 2))
+    assert one == again != other
+
+
+def test_asking_by_state_moves_no_draw_of_persons() -> None:
+    result = sketched(mailing(*ALL))
+    before = result.draws.tolist()
+    result.by("state")
+    assert sketched(mailing(*ALL)).draws.tolist() == before
+
+
+def test_a_retailer_without_a_sketch_leaves_ends_that_hold_the_counted_share() -> None:
+    rng = np.random.default_rng(6)
+    asked = asking(epsilon="4", expected=20_000, axes=AXES, tables=TABLES)
+    world = world_of(spread(regions(20_000, 3, "mid"), STATES), rng, CONTACT)
+    members = dn.estimate_class(answered(asked, world, rng, epsilons=("4", "4", "")))
+    truth = replace(SKETCHED, members=members, world=world).share(together=False)
+    result, open_ = (sketched(mailing(*ALL), each) for each in (members, notified(1).apart()))
+    assert result.reach is None
+    low, high = result.draws.mean(axis=0)
+    assert low < truth < high
+    assert high - low < open_.draws.mean(axis=0)[1] - open_.draws.mean(axis=0)[0]
+
+
+def test_outsiders_are_reached_by_publication_alone_beside_persons() -> None:
+    members = replace(SKETCHED.members, beyond=Beyond(outside=0.25))
+    known, all_ = (sketched(mailing(*ALL), each).reach for each in (SKETCHED.members, members))
+    assert all_ == pytest.approx(0.75 * known + 0.25 * READERS, abs=2e-3)
+
+
+def test_frequency_of_persons_adds_the_notices_of_all_their_retailers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agreeing(monkeypatch, 0.0, 0.0)
+    sizes = SKETCHED.members.by("retailer")["estimate"].to_numpy()
+    pieces = sizes @ (MAILED * DELIVERED * SEEN) / PERSONS
+    result = sketched(mailing(*ALL))
+    assert result.frequency == pytest.approx((pieces + READERS) / result.reach, rel=0.02)
+
+
+def test_a_statement_on_persons_says_what_a_key_is_taken_for() -> None:
+    assert sketched(mailing(*ALL)).statement().endswith("taking every key for one person.")
+
+
+@pytest.mark.parametrize(
+    ("planes", "words"),
+    [(False, "agrees between retailers by a weight"), (True, "told by the sketches' planes")],
+)
+def test_what_agrees_between_retailers_is_among_the_assumptions(planes: bool, words: str) -> None:  # noqa: FBT001 -- a case
+    members = notified(3, planes=planes).members
+    assert any(words in line for line in sketched(mailing(*ALL), members).assumptions)
+    assert not any(words in line for line in sketched(mailing(), members).assumptions)
+
+
+def test_persons_have_a_worst_segment_with_a_point() -> None:
+    local = dn.Print("Local", reach_1=0.5, target={"state": "CA"})
+    segment = sketched(NoticePlan("p", [local])).worst_segment
+    assert segment[0] in {"state NY", "state unknown"}
+    assert segment[1].estimate == 0.0
+
+
+def test_the_result_on_persons_is_strict_json() -> None:
+    result = sketched(mailing(*ALL))
+    assert json.loads(json.dumps(result.to_dict(), allow_nan=False))["estimate"]["estimate"]
