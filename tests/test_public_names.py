@@ -23,6 +23,7 @@ ANALYST_NAMES = (
     "NoticePlan",
     "estimate_reach",
     "compare",
+    "plan_error",
     *({"assumed_class"} & set(dpnotice.__all__)),
 )
 

@@ -258,7 +258,9 @@ def _smallest_person(rows: Table, tables: Opened) -> dict[str, Any]:
         return {}
     person = rows["person"]
     if tables.texts_of is None:
-        return {"person": person.min(where=present(person))}
+        # Most keys do not begin with a blank or a control, and so are not blank.
+        there = ibis.cases((person.ascii_str() > ord(" "), True), else_=present(person))
+        return {"person": person.min(where=there)}
     # By a column's own collation two keys may be equal, and the order of rows would choose.
     return {"person": person.argmin(bytewise(person, tables.texts_of), where=present(person))}
 

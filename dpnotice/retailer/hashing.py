@@ -22,6 +22,8 @@ _BLOCK: Final = 64
 """Bytes of a block of SHA-256, to which HMAC pads its key (RFC 2104)."""
 _PADS: Final = ("dpnotice_inner", "dpnotice_outer")
 _ROWS: Final = 2**17
+_BYTES: Final = 8
+"""Of a digest that are kept: 64 bits."""
 
 
 @ibis.udf.scalar.builtin
@@ -109,23 +111,20 @@ def _digest(inner: bytes, outer: bytes) -> Callable[[str], int]:
         message, result = begun.copy(), ended.copy()
         message.update(text.encode())
         result.update(message.digest())
-        return int.from_bytes(result.digest()[:8], "big")
+        return int.from_bytes(result.digest()[:_BYTES], "big")
 
     return digest
 
 
 def _hashed(records: Table, rule: str) -> Table:
     """Build the query that hashes ASCII keys, and hands over the others as they are."""
-    person = records["person"]
-    plain = plain_ascii(person)
-    spelt = engine_key(person, rule)
-    inner = sha256(joined(getvariable(_PADS[0]), encoded(spelt)))
-    digits = first(sha256(joined(getvariable(_PADS[1]), unhex(inner))), 16)
-    hashed = ibis.literal("0x").concat(digits).name("h").cast("uint64")
-    return records.select(
+    spelt = engine_key(records, "person", rule)
+    inner = sha256(joined(getvariable(_PADS[0]), encoded(spelt["key"])))
+    digits = first(sha256(joined(getvariable(_PADS[1]), unhex(inner))), 2 * _BYTES)
+    return spelt.select(
         "cell",
-        hash=plain.ifelse(hashed, ibis.null("uint64")),
-        other=plain.ifelse(ibis.null("string"), person),
+        hash=unhex(digits),  # of what is not ASCII too, which is hashed again here
+        other=plain_ascii(spelt["person"]).ifelse(ibis.null("string"), spelt["person"]),
     )
 
 
@@ -154,14 +153,11 @@ def _completed(batch: Any, digest: Callable[[str], int], rule: str) -> Keyed:
     cells = batch["cell"].to_numpy(zero_copy_only=False).astype(np.int64)
     hashes, held = np.zeros(len(cells), dtype=np.uint64), np.zeros(len(cells), dtype=np.bool_)
     if "hash" in batch.schema.names:
-        hashes = batch["hash"].fill_null(0).to_numpy(zero_copy_only=False).astype(np.uint64)
-        held = batch["hash"].is_valid().to_numpy(zero_copy_only=False)
+        found = batch["hash"]
+        held[:] = found.is_valid().to_numpy(zero_copy_only=False)
+        hashes[held] = np.frombuffer(b"".join(found.drop_null().to_pylist()), dtype=">u8")
     handed = np.flatnonzero(batch["other"].is_valid().to_numpy(zero_copy_only=False))
-    if len(handed):
-        texts = batch["other"].take(handed).to_pylist()
-        spelt = [normalised(text, rule) for text in texts]
-        found = [(at, digest(text)) for at, text in zip(handed, spelt, strict=True) if text]
-        hashes, held = hashes.copy(), held.copy()
-        for at, value in found:
-            hashes[at], held[at] = value, True
+    for at, text in zip(handed, batch["other"].take(handed).to_pylist(), strict=True):
+        spelt = normalised(text, rule)
+        hashes[at], held[at] = (0, False) if spelt is None else (digest(spelt), True)
     return Keyed(cells, hashes, held)

@@ -113,17 +113,23 @@ def normalised(text: str | None, rule: str) -> str | None:
     return _SPELLED[rule](text)
 
 
-def engine_key(text: Any, rule: str) -> Any:
+def engine_key(table: Any, text: str, rule: str) -> Any:
     """Spell ASCII person keys as :func:`normalised` does, in DuckDB.
 
+    Done in two steps, as DuckDB would compute in every branch what stands in several.
+
     Args:
-        text: a column of texts.
+        table: with a column of texts.
+        text: the name of that column.
         rule: of :data:`RULES`.
 
     Returns:
-        A text or NULL; by ``email-1`` NULL too for what is not ASCII, which Python has to spell.
+        The table with a column ``key``: a text or NULL; by ``email-1`` NULL too for what is not
+        ASCII, which Python has to spell.
     """
-    return _ENGINE_SPELLED[rule](text)
+    candidate, named = _ENGINE_STEPS[rule]
+    found = table.mutate(key=candidate(table[text]))
+    return found.mutate(key=named(found["key"]))
 
 
 def plain_ascii(text: Any) -> Any:
@@ -177,28 +183,25 @@ def _delivered(local: str, domain: str) -> str | None:
 
 
 # --- in the engine -------------------------------------------------------------------------
-def _engine_id(text: Any) -> Any:
+def _engine_id(kept: Any) -> Any:
     """Look at lengths, as some collations find a control character equal to nothing."""
-    kept = trimmed(text)
     return ibis.cases((kept.length() > 0, kept))
 
 
-def _engine_email(text: Any) -> Any:
+def _engine_address(text: Any) -> Any:
     """Look for an address alone, which is most; in a padded column; and in any blanks.
 
     Patterns see a text as it was given: lower-casing makes ASCII of the sign for kelvin.
     """
     address = f"{_ASCII_LOCAL}@{_DOMAIN.format(letters='A-Za-z')}"
     around = f"[[:space:]]*{address}[.]?[[:space:]]*"
-    found = regexp_extract(text, "[!-~]*[A-Za-z0-9-]")  # in what fits `around`, the address
-    return ibis.cases(
-        (regexp_full_match(text, address), _engine_delivered(text.lower())),
-        (
-            regexp_full_match(text, f"{address} +"),
-            _engine_delivered(split_part(text, " ", 1).lower()),
-        ),
-        (regexp_full_match(text, around), _engine_delivered(found.lower())),
+    found = ibis.cases(
+        (regexp_full_match(text, address), text),
+        (regexp_full_match(text, f"{address} +"), split_part(text, " ", 1)),
+        # In what fits `around`, the address.
+        (regexp_full_match(text, around), regexp_extract(text, "[!-~]*[A-Za-z0-9-]")),
     )
+    return found.lower()
 
 
 def _engine_delivered(address: Any) -> Any:
@@ -241,4 +244,8 @@ def _nobodys() -> str:
 
 
 _SPELLED: Final = {RULES["email"]: _email, RULES["id"]: _id}
-_ENGINE_SPELLED: Final = {RULES["email"]: _engine_email, RULES["id"]: _engine_id}
+_ENGINE_STEPS: Final = {
+    RULES["email"]: (_engine_address, _engine_delivered),
+    RULES["id"]: (trimmed, _engine_id),
+}
+"""What may be a key, and the key that it is or NULL."""

@@ -42,12 +42,14 @@ class DocketKey:
     __slots__ = ("_key", "fingerprint")
 
     def __init__(self, path: str | Path) -> None:
+        self.fingerprint = ""  # so that it can be shown where it is refused
         try:
             with Path(path).open("rb") as file:
                 key = file.read(KEY_BYTES + 1)
         except (OSError, ValueError, TypeError):
             key = b""
         if len(key) != KEY_BYTES:
+            del key  # or a traceback with locals would show what may be a secret
             raise PurchasesError("SKETCH_KEY", field="sketch_key")
         self._key = key
         self.fingerprint = hmac.digest(key, _FINGERPRINT, "sha256").hex()[:_FINGERPRINT_DIGITS]

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from dpnotice import estimate_class
-from dpnotice.analyst import contactable as module
 from dpnotice.analyst.contactable import NOWHERE
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.errors import EstimateError
@@ -88,14 +87,6 @@ def test_three_planes_are_told_apart(plane: str, levels: list[int]) -> None:
 def test_another_planes_truth_is_not_found() -> None:
     world, members = made(3)
     assert not close(members, "other", truth(world, [0]))
-
-
-def test_planes_numbered_from_0_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fault: the first plane is taken for those whom a retailer does not know."""
-    row = module._row
-    monkeypatch.setattr(module, "_row", lambda overlap, n, *rest: row(overlap, n - 1, *rest))
-    world, members = made(3)
-    assert not close(members, "email", truth(world, [0]))
 
 
 # --- a partition ---------------------------------------------------------------------------

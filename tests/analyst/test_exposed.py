@@ -1,4 +1,6 @@
 import math
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dpnotice import estimate_class
+from dpnotice.analyst import laying
 from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.exposed import Exposed
 from dpnotice.analyst.laying import chances, grid, lay
@@ -14,6 +17,7 @@ from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import beta
 from dpnotice.errors import PlanError
+from made.known_to_several import mailing, notified
 from made.notices import direct
 from made.releases import noisy_release, wen
 
@@ -256,3 +260,136 @@ def test_the_same_seed_gives_the_same_chances_and_another_seed_others() -> None:
         chances(plan, ["sephora"], grid(plan, ONE, 5, seed)).tolist() for seed in (1, 1, 2)
     )
     assert one == again != other
+
+
+# --- persons whom sketches tell apart --------------------------------------------------------
+SEVERAL = notified(1, k=2)
+PAIRED = SEVERAL.members
+
+
+def set_to(members: ClassEstimate, *people: float) -> ClassEstimate:
+    """State exactly how many are known to exactly the first, the second and both retailers."""
+    joint = members.known.joint
+    assert joint is not None
+    fixed = replace(
+        joint.overlap,
+        by_key=False,  # of all buyers: keys, and the noise on their number, left aside
+        estimate=np.array([people]),
+        residual=np.zeros((1, 3, 3)),
+        gain=np.zeros((1, 3, 2)),
+    )
+    known = replace(members.known, joint=replace(joint, overlap=fixed))
+    return replace(members, known=known)
+
+
+def test_persons_are_one_source_without_contact() -> None:
+    exposed = laid(mailing(0, 1), PAIRED)
+    assert exposed.buyers.shape == exposed.direct.shape == exposed.pieces.shape == (1, 3, 1)
+    assert exposed.media.shape == exposed.gross.shape == (3, 1)
+    assert list(exposed.axes) == []
+    assert exposed.reach().shape == (3,)
+
+
+def test_persons_are_all_buyers_less_those_counted_twice() -> None:
+    plan = mailing(0, 1)
+    apart = lay(plan, PAIRED, grid(plan, PAIRED, 3, 0), by_contact=True)
+    exposed = laid(plan, set_to(PAIRED, 15_000.0, 15_000.0, 5_000.0))
+    assert exposed.buyers.ravel() == pytest.approx(apart.buyers.sum(axis=(0, 2)) - 5_000)
+
+
+def test_where_nobody_is_shared_the_chance_is_the_mean_over_all_buyers() -> None:
+    plan = mailing(0, 1)
+    apart = lay(plan, PAIRED, grid(plan, PAIRED, 3, 0), by_contact=True)
+    exposed = laid(plan, set_to(PAIRED, 20_000.0, 20_000.0, 0.0))
+    every = (apart.buyers * apart.direct).sum(axis=(0, 2)) / apart.buyers.sum(axis=(0, 2))
+    assert exposed.direct.ravel() == pytest.approx(every)
+
+
+@pytest.mark.parametrize(("weight", "unseen"), [(0.0, math.prod), (1.0, min)])
+def test_a_person_of_both_sees_none_by_product_or_by_the_least(
+    monkeypatch: pytest.MonkeyPatch, weight: float, unseen: Callable[[list[float]], float]
+) -> None:
+    """All weights 0: independent; all 1: the likelier notice alone."""
+    monkeypatch.setattr(laying, "SHARED_CONTACT", weight)
+    monkeypatch.setattr(laying, "SHARED_FAILURE", weight)
+    plan, shared = mailing(0, 1), 5_000.0
+    apart = lay(plan, PAIRED, grid(plan, PAIRED, 1, 0), by_contact=True)
+    buyers = apart.buyers[:, 0].sum(axis=1)
+    means = (apart.buyers * apart.direct)[:, 0].sum(axis=1) / buyers
+    exposed = laid(plan, set_to(PAIRED, 15_000.0, 15_000.0, shared), draws=1)
+    expected = (buyers - shared) @ means + shared * unseen(means.tolist())
+    assert exposed.direct.item() == pytest.approx(expected / (buyers.sum() - shared))
+
+
+def test_ends_of_the_chance_are_the_least_and_the_sum_whatever_depends_on_what() -> None:
+    plan, shared = mailing(0, 1, paper=False), 5_000.0
+    apart = lay(plan, PAIRED, grid(plan, PAIRED, 1, 0), by_contact=True)
+    buyers = apart.buyers[:, 0].sum(axis=1)
+    means = (apart.buyers * apart.direct)[:, 0].sum(axis=1) / buyers
+    exposed = laid(plan, set_to(PAIRED, 15_000.0, 15_000.0, shared), draws=1)
+    whole, alone = buyers.sum() - shared, (buyers - shared) @ means
+    most, least = min(means), max(0.0, 1 - sum(1 - means))
+    assert exposed.direct_most.item() == pytest.approx((alone + shared * most) / whole)
+    assert exposed.direct_least.item() == pytest.approx((alone + shared * least) / whole)
+
+
+@pytest.mark.parametrize("planes", [False, True])
+@pytest.mark.parametrize("senders", [(0, 1, 2), (0,), (1, 2)])
+def test_in_every_draw_the_reach_of_persons_lies_between_the_ends_of_the_counts(
+    senders: tuple[int, ...],
+    planes: bool,  # noqa: FBT001 -- a case
+) -> None:
+    world = notified(3, planes=planes)
+    persons, apart = (
+        laid(mailing(*senders), each, draws=100).reach() for each in (world.members, world.apart())
+    )
+    assert (apart[:, 0] - 1e-6 <= persons).all()
+    assert (persons <= apart[:, 1] + 1e-6).all()
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_in_every_draw_the_widest_ends_hold_the_reach_of_persons(planes: bool) -> None:  # noqa: FBT001 -- a case
+    exposed = laid(mailing(0, 1, 2), notified(3, planes=planes).members, draws=100)
+    low, high = exposed.widest()[0].T
+    assert (low - 1e-9 <= exposed.reach()).all()
+    assert (exposed.reach() <= high + 1e-9).all()
+
+
+def test_levels_of_an_axis_pool_to_all_persons() -> None:
+    plan = mailing(0, 1)
+    exposed = lay(plan, PAIRED, grid(plan, PAIRED, 50, 0, extra=("state",)))
+    parts = [exposed.within("state", level) for level in range(3)]
+    persons = np.stack([part.buyers.sum(axis=(0, 2)) for part in parts])
+    reached = np.stack([part.reach() for part in parts])
+    assert (persons * reached).sum(axis=0) / persons.sum(axis=0) == pytest.approx(exposed.reach())
+
+
+def test_a_further_axis_moves_no_draw_of_persons() -> None:
+    plan = mailing(0, 1)
+    plain, more = (
+        lay(plan, PAIRED, grid(plan, PAIRED, 50, 0, extra=extra)).buyers.sum(axis=(0, 2))
+        for extra in ((), ("state",))
+    )
+    assert more == pytest.approx(plain)
+
+
+def test_by_contact_every_retailer_stands_by_itself() -> None:
+    plan = mailing(0, 1)
+    exposed = lay(plan, PAIRED, grid(plan, PAIRED, 3, 0), by_contact=True)
+    assert len(exposed.buyers) == 2
+    assert exposed.within("contact", 0).reach().shape == (3, 2)
+
+
+def test_pooled_buyers_keep_their_number_and_their_mean_chance() -> None:
+    plan = NoticePlan("p", mailed(0.9))
+    exposed = lay(plan, ONE, grid(plan, ONE, 5, 0, extra=("state",)))
+    pooled = exposed.pooled()
+    assert pooled.buyers.shape == (1, 5, 3)
+    assert pooled.buyers.sum() == pytest.approx(exposed.buyers.sum())
+    assert pooled.reach() == pytest.approx(exposed.reach())
+    assert pooled.group.tolist() == [0, 1, 2]
+
+
+def test_where_nobody_buys_a_pooled_chance_is_the_mean_of_the_cells() -> None:
+    exposed = replace(laid(NoticePlan("p", mailed(0.9))), buyers=np.zeros((1, 3, 5)))
+    assert exposed.pooled_mean(exposed.direct).ravel() == pytest.approx(exposed.direct[0].mean(1))

@@ -172,11 +172,15 @@ def test_a_prior_widens_every_pair_by_its_own_spread() -> None:
     assert after.pair_sd[2, 3] == pytest.approx(3.0)
 
 
-def test_a_prior_of_all_retailers_adds_the_spread_of_its_sums() -> None:
-    """5 standard errors of a standard deviation of 20,000 draws."""
+@pytest.mark.parametrize("apart", [False, True], ids=["one share", "each its own"])
+def test_a_prior_of_all_retailers_adds_the_spread_of_its_sums(
+    apart: bool,  # noqa: FBT001 -- a case
+) -> None:
+    """5 standard errors of a standard deviation of 20,000 draws, twice."""
     prior, before = beta(mean=0.85, sd=0.05), shown()
-    after = of_persons(before, Linkage(kappa=prior), ONES)
-    drawn = 1 / prior.rvs(size=(20_000, 6), random_state=np.random.default_rng(6))
+    after = of_persons(before, stated([prior] * 6) if apart else Linkage(kappa=prior), ONES)
+    drawn = 1 / prior.rvs(size=(20_000, 6 if apart else 1), random_state=np.random.default_rng(6))
+    drawn = np.broadcast_to(drawn, (20_000, 6))
     above = np.triu_indices(6, 1)
     sums = (drawn[:, above[0]] * drawn[:, above[1]]) @ before.pairs[above]
     assert after.total_sd == pytest.approx(sums.std(), rel=5 * math.sqrt(2 / 40_000))

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpnotice.analyst.together import load_releases, together
+from dpnotice.bitmap import Sketch
 from dpnotice.errors import ReleaseError
 from dpnotice.release import Release
 from dpnotice.signature import create_key, public_key
@@ -313,3 +314,59 @@ def test_copies_signed_by_two_keys_are_one_release_twice(
 def test_keys_that_are_no_mapping_are_refused(folder: Path, bad: Any) -> None:
     with pytest.raises(ReleaseError):
         load_releases(f"{folder}/*.release", keys=bad)
+
+
+# --- sketches ------------------------------------------------------------------------------
+def sketched(
+    retailer: str = "a", *, hashed_by: str = "0", epsilon: str = "1", **section: Any
+) -> Release:
+    """A release with a map in which no bit was set before nor flipped."""
+    plain = {"epsilon": epsilon, "key": "email", "expected_buyers": 900}
+    asked = releases.wen(**(ASKS | {"sketch": plain | section}))
+    assert asked.sketch is not None
+    blank = Sketch(
+        plan=asked.sketch, key_fingerprint=hashed_by * 16, bits=bytes(asked.sketch.bytes)
+    )
+    counts = {of: np.full(asked.shape(of), 9) for of in asked.tables}
+    return releases.release(asked, counts, 64.0, retailer=retailer, sketch=blank)
+
+
+def test_sketches_of_one_plan_and_key_belong_together() -> None:
+    assert len(together([sketched("a"), sketched("b"), sketched("c")])) == 3
+
+
+def test_the_loss_of_a_sketch_may_differ_between_retailers() -> None:
+    assert len(together([sketched("a"), sketched("b", epsilon="2")])) == 2
+
+
+def test_a_release_without_a_sketch_belongs_beside_those_with_one() -> None:
+    assert len(together([sketched("a"), release("b"), sketched("c")])) == 3
+
+
+@pytest.mark.parametrize(
+    "section",
+    [{"expected_buyers": 50_000}, {"key": "id"}, {"blocks": "state", "expected_by": [9, 9, 9]}],
+    ids=["size", "kind of key", "blocks"],
+)
+def test_sketches_of_different_sections_are_refused(section: dict[str, Any]) -> None:
+    error = refused(sketched("a"), sketched("b", **section))
+    assert error.code == "SKETCH_MISMATCH"
+    assert "'a' and 'b' were asked for by different [sketch] sections" in str(error)
+
+
+def test_sketches_hashed_with_different_keys_are_refused() -> None:
+    error = refused(sketched("a"), sketched("b", hashed_by="f"))
+    assert error.code == "SKETCH_MISMATCH"
+    assert "hashed with different docket keys" in str(error)
+    assert "f" * 16 not in str(error)
+
+
+def test_sketches_are_compared_past_a_release_without_one() -> None:
+    assert (
+        refused(sketched("a"), release("b"), sketched("c", hashed_by="f")).code == "SKETCH_MISMATCH"
+    )
+
+
+def test_one_retailers_two_answers_need_one_key_too() -> None:
+    second = sketched("a", hashed_by="f", epsilon="2")
+    assert refused(sketched("a"), second).code == "SKETCH_MISMATCH"

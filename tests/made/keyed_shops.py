@@ -116,11 +116,11 @@ def shop(random: Any, at: Asked, buyers: int = 8) -> Shop:
     pools: dict[str, Sequence[Any]] = {"sku": SKUS, "day": random.sample(DAYS, 4)}
     pools |= {name: [*levels, *levels, *OFF_LIST] for name, levels in AXES.items()}
     keys = POOLS[at.inquiry.sketch.key]
-    pools["person"] = random.sample(keys, random.choice([3, 6, min(15, len(keys))]))
+    pools["person"] = random.sample(keys, random.choice([4, 8, min(15, len(keys))]))
     near, far = at.columns
     people = [f"b{n}" for n in range(random.randrange(2, buyers + 1))]
-    rows = _rows(random, [*people, None], near, pools, [1, 1, 2, 3, 4])
-    listed = _rows(random, [*people, "stranger"], far, pools, [0, 1, 1, 2, 3]) if far else []
+    rows = _rows(random, [*people, None], near, pools, [1, 2, 2, 3, 4])
+    listed = _rows(random, [*people, "stranger"], far, pools, [0, 1, 2, 2, 3]) if far else []
     return Shop(rows, listed)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from dpnotice.errors import PurchasesError
 from dpnotice.release import Release
-from dpnotice.reporting import figures, wording
+from dpnotice.reporting import cards, figures
 from dpnotice.retailer import answer as answering
 from dpnotice.retailer import chain, counting, edge, ledger, mechanism, rehearsal, source, sql
 from dpnotice.retailer.confidential import ConfidentialCounts
@@ -210,7 +210,7 @@ def in_the_progress() -> None:
 # --- pages -------------------------------------------------------------------------------------
 def on_the_card() -> None:
     kept = remembered()
-    replaced(wording, "privacy_card", lambda plain: lambda facts: f"{plain(facts)}\n{kept[-1]:,}")
+    replaced(cards, "privacy_card", lambda plain: lambda facts: f"{plain(facts)}\n{kept[-1]:,}")
 
 
 def in_the_frame() -> None:

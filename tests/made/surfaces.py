@@ -17,12 +17,13 @@ from typing import Final
 
 import pyarrow.parquet as pq
 
-from made import canaries, leaks, refusals, screens, traces
+from made import canaries, leaks, refusals, screens, sketch_leaks, sketch_traces, traces
 from made.traces import Found, Place
 
 RUNS: Final[dict[str, Callable[[Place], Found]]] = {
     "notebook": screens.noted,
     "answer": traces.answered,
+    "sketch": sketch_traces.sketched,
     "spill": traces.spilled,
     "refusal": refusals.refused,
     "objects": refusals.shown,
@@ -91,6 +92,29 @@ SURFACES: Final = {
     "standard output (primes)": Surface("spill", leaks.in_the_progress),
     "DEBUG log (primes)": Surface("spill", leaks.in_a_log),
     "working folder, after (primes)": Surface("spill", leaks.in_a_file),
+    "release file (sketch)": Surface("sketch", sketch_leaks.without_flips),
+    "release read back (sketch)": Surface("sketch", sketch_leaks.in_the_header),
+    "privacy card (sketch)": Surface("sketch", sketch_leaks.on_the_card),
+    "ledger file (sketch)": Surface("sketch", sketch_leaks.in_the_debit),
+    "working folder, after (sketch)": Surface("sketch", sketch_leaks.in_a_file),
+    "names of files (sketch)": Surface("sketch", sketch_leaks.in_a_name),
+    "standard output (sketch)": Surface("sketch", sketch_leaks.on_standard_output),
+    "standard error (sketch)": Surface("sketch", sketch_leaks.on_standard_error),
+    "DEBUG log (sketch)": Surface("sketch", sketch_leaks.in_a_log),
+    "Python warnings (sketch)": Surface("sketch", sketch_leaks.in_a_warning),
+    "progress callback (sketch)": Surface("sketch", sketch_leaks.in_the_progress),
+    "environments (sketch)": Surface("sketch", sketch_leaks.in_the_environment),
+    "plain traceback (sketch)": Surface("sketch", sketch_leaks.in_a_cause),
+    "parts of an exception (sketch)": Surface("sketch", sketch_leaks.in_a_cause),
+    "traceback with locals (sketch)": Surface("sketch", sketch_leaks.unguarded),
+    "IPython verbose traceback (sketch)": Surface("sketch", sketch_leaks.unguarded),
+    "objects kept alive (sketch)": Surface("sketch", sketch_leaks.unguarded),
+    "prints and logs of a refusal (sketch)": Surface("sketch", sketch_leaks.in_an_error_line),
+    "reprs of objects (sketch)": Surface("sketch", sketch_leaks.in_a_repr),
+    "dry run (sketch)": Surface("sketch", sketch_leaks.on_the_page),
+    "exact bitmap as text (sketch)": Surface("sketch", sketch_leaks.shown),
+    "exact bitmap copied (sketch)": Surface("sketch", sketch_leaks.copied),
+    "exact bitmap as values (sketch)": Surface("sketch", sketch_leaks.iterated),
 }
 EMPTY: Final = {
     "working folder, during",
@@ -99,6 +123,7 @@ EMPTY: Final = {
     "temporary folder, after",
     "spill folder, after (primes)",
     "working folder, after (primes)",
+    "working folder, after (sketch)",
 }
 """Surfaces on which nothing at all may stand."""
 
@@ -109,6 +134,9 @@ def make_data(folder: Path) -> None:
     canaries.inquiry().save(folder / "inquiry.toml")
     canaries.inquiry(privacy={"epsilon": "1"}).save(folder / "dry.toml")  # where nothing is drawn
     pq.write_table(canaries.frame(), folder / "sales.parquet")
+    canaries.sketching().save(folder / "sketch.toml")
+    pq.write_table(canaries.keyed_frame(), folder / "keyed.parquet")
+    (folder / "docket.key").write_bytes(canaries.KEY)
     canaries.primes(folder / "primes.parquet")
     head, who = "id,sku,day,st\n", f"{canaries.ID},{canaries.PRODUCT},2020-03-01"
     rows = f"1,{canaries.PRODUCT},2020-03-01,CA\n{who},{canaries.LEVEL},{canaries.EMAIL}\n"

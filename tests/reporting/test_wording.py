@@ -280,3 +280,40 @@ def test_of_several_retailers_a_chance_lies_between_two() -> None:
         "The chance that reach is at least 70% is between below 1% and 97%, depending on the "
         "overlap between retailers; the data do not settle whether it would."
     )
+
+
+# --- persons of several retailers ------------------------------------------------------------
+SAID = "taking every key for one person"
+
+
+def test_what_counts_alone_say_stands_beside_a_figure_that_rests_on_more() -> None:
+    bounds = estimate(estimate=None, lower=900.0, upper=12_345.0)
+    assert wording.beside_sentence(bounds, SAID) == (
+        "This counts buyers of several retailers once, taking every key for one person; the counts "
+        "alone leave anything from 900 to 12,345 known buyers open."
+    )
+
+
+@given(counts, counts)
+def test_no_sentence_beside_a_figure_prints_a_missing_number(one: float, two: float) -> None:
+    bounds = estimate(estimate=None, lower=min(one, two), upper=max(one, two))
+    assert not NO_NUMBER.search(wording.beside_sentence(bounds, SAID))
+
+
+def test_a_contradiction_is_a_warning() -> None:
+    assert wording.contradiction_sentence("r0: its map shows 9") == "Warning: r0: its map shows 9."
+
+
+@pytest.mark.parametrize("point", [0.74, None])
+def test_a_reach_says_what_it_takes_for_granted_of_persons(point: float | None) -> None:
+    text = wording.reach_sentence(fraction(estimate=point, segment="mail"), "known buyers", SAID)
+    assert f"at least once, {SAID}" in text
+    plain = wording.reach_sentence(fraction(estimate=point, segment="mail"), "known buyers")
+    assert text.replace(f", {SAID}", "") == plain
+
+
+def test_a_plan_says_what_its_reach_takes_for_granted_once() -> None:
+    nothing = estimate(estimate=0.0, lower=0.0, upper=0.0)
+    text = wording.plan_sentence(fraction(segment="mail"), "known buyers", nothing, SAID)
+    assert text.count(SAID) == 1
+    assert text.endswith(f"at least once, {SAID}. It discloses no buyer's record.")

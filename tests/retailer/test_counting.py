@@ -485,7 +485,7 @@ def test_what_the_query_brought_along_is_dropped_after_a_failure() -> None:
 def test_public_lists_come_along_as_the_engine_allows(name: str, public: str) -> None:
     engine = Recorder()
     engine.name = name
-    assert counting._public(engine).__name__ == public
+    assert counting.public_of(engine).__name__ == public
 
 
 # --- attributes in a buyers table ----------------------------------------------------------
@@ -777,7 +777,7 @@ def spied(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[Any]]:
         seen["persons"] += [mapped.person, buyers.person]
         return listed(asked, mapped, buyers, *rest)
 
-    monkeypatch.setattr(counting, "_public", lambda _engine: public)
+    monkeypatch.setattr(counting, "public_of", lambda _engine: public)
     monkeypatch.setattr(counting, "_latest", spied_latest)
     monkeypatch.setattr(counting, "_listed", spied_listed)
     return seen

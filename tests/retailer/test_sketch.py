@@ -11,6 +11,7 @@ import pprint
 import random
 import secrets
 import sqlite3
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import date
@@ -95,6 +96,17 @@ def test_what_is_no_key_file_is_refused_by_code_alone(tmp_path: Path, name: str)
         DocketKey(NO_KEYS[name](tmp_path))
     assert str(caught.value) == f"SKETCH_KEY: {PURCHASES_RULES['SKETCH_KEY']} [sketch_key]"
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
+
+
+def test_a_refused_key_shows_nothing_of_the_file_in_a_traceback_with_locals(path: Path) -> None:
+    path.write_bytes(KEY + b"\n")
+    with pytest.raises(PurchasesError) as caught:
+        DocketKey(path)
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    (shown,) = [frame for frame in trace.stack if frame.name == "__init__"]
+    assert shown.locals is not None
+    assert shown.locals["self"] == "<DocketKey >"
+    assert repr(KEY)[2:-1] not in str(shown.locals)
 
 
 def refusal_of(work: Callable[[], object]) -> tuple[str, str]:

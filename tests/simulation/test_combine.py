@@ -17,7 +17,7 @@ from dpnotice.analyst.members import ClassEstimate
 from made.sketched import asking, regions, sketched_releases, spread
 
 pytestmark = pytest.mark.slow
-RUNS = 300
+RUNS = 200
 LOWEST, HIGHEST = (float(binom.ppf(q, RUNS, 0.95)) / RUNS for q in (1e-6, 1 - 1e-6))
 SHARES = np.outer([0.5, 0.3, 0.15, 0.05], [0.6, 0.35, 0.05])
 BLOCKS = {"blocks": "state", "expected_by": {"CA": 3000, "NY": 2000, "TX": 1000, "unknown": 400}}
@@ -55,7 +55,8 @@ def coverage(
     rng = np.random.default_rng([1, k])
     asked = asking(epsilon=epsilon, expected=6000, sketch=sketch)
     people = spread(regions(6000, k, "mid"), SHARES)
-    stated = beta(mean=0.9, sd=0.3 / np.sqrt(sum(LINKED) + 1)) if prior else None
+    law = beta(mean=0.9, sd=0.3 / np.sqrt(sum(LINKED) + 1))
+    stated = {f"r{number}": law for number in range(k)} if prior else None
     held = []
     for _ in range(runs):
         linked = rng.beta(*LINKED, size=k) if prior else 1.0

@@ -9,6 +9,8 @@ from dpnotice.result import Estimate, Result
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from pandas import DataFrame
+
     from dpnotice.advice import TableAdvice
     from dpnotice.analyst.cells import CellMap
     from dpnotice.analyst.compare import Comparison
@@ -36,6 +38,13 @@ def typed() -> list[Result]:
     release.privacy_card(ledger)
     releases: tuple[dn.Release, ...] = dn.load_releases("*.release")
     members: ClassEstimate = dn.estimate_class(releases, outside=dn.beta(mean=0.2, sd=0.05))
+    linked: ClassEstimate = dn.estimate_class(
+        releases, overlap=None, linkage={"x": dn.beta(mean=0.9, sd=0.03), "y": 0.95}
+    )
+    apart: ClassEstimate = dn.estimate_class(releases, overlap="bounds", linkage=0.9)
+    chance: ClassEstimate = dn.estimate_class(releases, overlap="independent", population=2e7)
+    tables: list[DataFrame] = [linked.ladder(0.9), linked.overlap(), linked.contactable("email")]
+    tables += [dn.plan_error(250_000, 4, 1.0), apart.explain(state="CA"), chance.by("state")]
     size: Estimate = members.size(level=0.9)
     share: Estimate = members.share(state=["CA", "NY"], level=0.9)
     people: dn.Print = dn.Print("People", reach_1=0.13, reach_2=0.18, insertions=2)
@@ -52,4 +61,5 @@ def typed() -> list[Result]:
     frontier: Frontier = foretold.frontier([str(needed)], target=0.7)
     advice: TableAdvice = dn.advise(inquiry)
     cells: CellMap = members.map("state", smoothed=True)
+    text += ", ".join(str(table.columns) for table in tables)
     return [size, share, members, reach, comparison, foretold, frontier, advice, cells]
