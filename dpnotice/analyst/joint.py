@@ -29,6 +29,7 @@ from dpnotice.analyst.intervals import CellErrors, Counted, Floats, LinearNoise,
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.overlap import Overlap
 from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.regions import root
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.segments import KEYED, Axis
 
@@ -136,7 +137,7 @@ class JointCounts:
         """Mean (M,) of the factors, and a root (M, .) of their covariance."""
         drawn = self._factors(_DRAWS, Sampling(axes=(), draws=_DRAWS, seed=_SEED).stream)
         mean = drawn.mean(axis=0)
-        return mean, _root((drawn - mean).T @ (drawn - mean) / len(drawn))
+        return mean, root((drawn - mean).T @ (drawn - mean) / len(drawn))
 
     @cached_property
     def _by_block(self) -> Floats:
@@ -243,7 +244,7 @@ class JointCounts:
 
     def _overlap_error(self, lost: Floats) -> LinearNoise:
         """Return what the maps and the linkage prior add; `lost` is (blocks, M), per person."""
-        maps = [row @ root for row, root in zip(self._seen(lost), self._roots, strict=True)]
+        maps = [row @ each for row, each in zip(self._seen(lost), self._roots, strict=True)]
         known = self.overlap.estimate[:, self._several] @ self._within.T * self._by_block
         slope = np.sum(np.linalg.solve(self._within.T, lost.T).T * known, axis=0)
         normal = [np.concatenate(maps), slope @ self._linked[1]]
@@ -253,7 +254,7 @@ class JointCounts:
     def _roots(self) -> list[Floats]:
         """Roots (M, M) of the maps' covariance in every block."""
         chosen = np.ix_(self._several, self._several)
-        return [_root(covariance[chosen]) for covariance in self.overlap.residual]
+        return [root(covariance[chosen]) for covariance in self.overlap.residual]
 
     # --- figures for tables ------------------------------------------------------------------
     def known_to(self, members: Sequence[int]) -> tuple[float, float]:
@@ -273,7 +274,7 @@ class JointCounts:
             for i in range(len(self.counts))
         )
         pairs = zip(around, self._roots, strict=True)
-        maps = sum(float(np.sum((weights @ root) ** 2)) for weights, root in pairs)
+        maps = sum(float(np.sum((weights @ each) ** 2)) for weights, each in pairs)
         spread = float(np.sum(self._linked[1][place] ** 2))
         return factor * total, float(np.sqrt(factor**2 * (maps + joined) + total**2 * spread))
 
@@ -300,7 +301,9 @@ class JointCounts:
         """
         return np.asarray(sum(persons for _, persons in self.each_region(names, number, stream)))
 
-    def region_draws(self, names: Names, number: int, stream: Stream) -> Floats:
+    def each_region(
+        self, names: Names, number: int, stream: Stream
+    ) -> Iterator[tuple[int, Floats]]:
         """Draw the persons of every cell, by the exact set of retailers that know them.
 
         Args:
@@ -308,16 +311,9 @@ class JointCounts:
             number: of draws.
             stream: label -> the analyst's generator.
 
-        Returns:
-            (number, R, *sizes), signed, as clipping would bias every sum.
+        Yields:
+            Number of the region, and (number, *sizes), signed, as clipping would bias every sum.
         """
-        found = dict(self.each_region(names, number, stream))
-        return np.stack([found[region] for region in range(len(found))], axis=1)
-
-    def each_region(
-        self, names: Names, number: int, stream: Stream
-    ) -> Iterator[tuple[int, Floats]]:
-        """Yield the same region by region: its number, and (number, *sizes)."""
         buyers = np.stack([c.draws(names, number, stream) for c in self.counts])
         yield from self._regions(names, buyers, self._shared_draws(number, stream))
 
@@ -378,21 +374,26 @@ class JointCounts:
         gain = self.overlap.gain[:, self._several]  # (B, M, k)
         seen = self.overlap.estimate[:, self._several] + np.einsum("inb,bmi->nbm", moved, gain)
         generator = stream(f"overlap/{self.retailer}")
-        for block, root in enumerate(self._roots):
-            seen[:, block] += generator.standard_normal((number, root.shape[1])) @ root.T
+        for block, each in enumerate(self._roots):
+            seen[:, block] += generator.standard_normal((number, each.shape[1])) @ each.T
         factors = self._factors(number, stream)[:, np.newaxis] * self._by_block
         known = (seen @ self._within.T) * factors
-        return np.linalg.solve(self._within, known.reshape(-1, known.shape[-1]).T).T.reshape(
-            known.shape
-        )
+        flat = np.linalg.solve(self._within, known.reshape(-1, known.shape[-1]).T).T
+        return self._held(flat.reshape(known.shape), number, stream)
+
+    def _held(self, shared: Floats, number: int, stream: Stream) -> Floats:
+        """Shrink the shared persons of draws in which a retailer has fewer buyers than it shares.
+
+        All blocks and sets alike: a block by itself may come out anyhow, and cutting it there would
+        bias sums of blocks.
+        """
+        buyers = np.stack([c.draws((), number, stream) for c in self.counts], axis=1)
+        told = shared.sum(axis=1) @ self.sets.T  # (n, k)
+        room = np.divide(buyers, told, out=np.ones_like(told), where=told > buyers)
+        held = np.clip(room.min(axis=1), 0.0, 1.0)
+        return np.asarray(shared * held[:, np.newaxis, np.newaxis])
 
 
 def _plus(one: LinearNoise, other: LinearNoise) -> LinearNoise:
     """Return the error of a sum of two queries on the same tables, in the same order."""
     return one.minus(other.times(-1.0))
-
-
-def _root(covariance: Floats) -> Floats:
-    """Return R with R R' = the covariance, as far as it is positive."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))

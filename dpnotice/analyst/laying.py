@@ -34,11 +34,19 @@ def grid(
 ) -> Sampling:
     """Return the grid of the axes by which a plan's figures vary, and of any extra ones.
 
+    Where sketches by block tell who is known to which retailers, and the tables tell contact by
+    block, the blocks are among them: contact is combined within them, whatever else the plan names.
+
     Raises:
         PlanError: the plan names axes, levels or retailers that the class does not have.
     """
     plan.check_fits(members)
     used = {*plan.axes, *extra}
+    joint = members.known.joint
+    if joint is not None and joint.overlap.axis and CONTACT in used:
+        finer = tuple(name for name in members.axes if name in {*used, joint.overlap.axis})
+        if all(retailer.design.determines(finer) for retailer in members.retailers):
+            used.add(joint.overlap.axis)
     axes = tuple(axis for name, axis in members.axes.items() if name in used)
     return Sampling(axes=axes, draws=draws, seed=seed)
 

@@ -361,10 +361,11 @@ class ClassEstimate:
 
     def statement(self) -> str:
         """Return one sentence on the size; where sketches tell, the bounds without them too."""
-        told = wording.size_sentence(self.size().to_dict(), self.population, len(self.retailers))
-        if not self.known.said:
+        size, said = self.size().to_dict(), self.known.said
+        told = wording.size_sentence(size, self.population, len(self.retailers), said)
+        if not said:
             return told
-        beside = wording.beside_sentence(self.bounds().to_dict(), self.known.said)
+        beside = wording.beside_sentence(self.bounds().to_dict(), said)
         return " ".join([told, beside, *map(wording.contradiction_sentence, self.known.flags)])
 
     def to_dict(self) -> dict[str, Any]:

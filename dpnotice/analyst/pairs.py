@@ -18,6 +18,7 @@ import numpy.typing as npt
 from scipy.special import ndtri
 
 from dpnotice.analyst.intervals import Floats, bonferroni, check_level
+from dpnotice.analyst.regions import root
 from dpnotice.errors import EstimateError
 
 Words: TypeAlias = npt.NDArray[np.uint64]
@@ -156,8 +157,8 @@ def find_pairs(
 
 def _positive(covariance: Floats) -> Floats:
     """Raise what is below 0 in some direction, as sums are estimates themselves, to 0."""
-    values, vectors = np.linalg.eigh(covariance)
-    return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T)
+    half = root(covariance)
+    return np.asarray(half @ half.T)
 
 
 class _Block(NamedTuple):

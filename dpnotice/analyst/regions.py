@@ -301,8 +301,14 @@ def fixed(covariance: Floats, people: Floats) -> Floats:
     estimates, and cut at 0 here: where they are hardly told, less may be left than nothing in some
     direction, and is then called nothing.
     """
-    values, vectors = np.linalg.eigh(covariance - np.diag(np.maximum(people, 0)))
-    return np.asarray((vectors * np.maximum(values, 0)) @ vectors.T)
+    half = root(covariance - np.diag(np.maximum(people, 0)))
+    return np.asarray(half @ half.T)
+
+
+def root(covariance: Floats) -> Floats:
+    """Return R with R R' = the covariance, as far as it is positive."""
+    values, vectors = np.linalg.eigh(covariance)
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0)))
 
 
 def solution(retailers: int, planes: int = 1) -> Floats:

@@ -146,17 +146,25 @@ def estimate_sentence(estimate: Mapping[str, Any]) -> str:
     return f"The {subject} is {middle} ({level} interval {ends})."
 
 
-def size_sentence(size: Mapping[str, Any], population: str, retailers: int) -> str:
-    """Return the size of the class as a sentence."""
+def size_sentence(size: Mapping[str, Any], population: str, retailers: int, said: str = "") -> str:
+    """Return the size of the class as a sentence.
+
+    Args:
+        size: the estimate.
+        population: who is counted.
+        retailers: how many responded.
+        said: what is taken for granted of who is the same person, where sketches tell anything.
+    """
     level, middle, ends = _parts(size)
     known = population
     if population == "known buyers":
         known += f" of {retailers} responding retailer" + "s" * (retailers > 1)
     if not middle:
         low, _, high = ends.partition(" to ")
+        told = "known only in part" if said else "not known"
         return (
             f"There are at least {low} and at most {high} {known} ({level} confidence); "
-            "the overlap between retailers is not known, so no single figure is given."
+            f"the overlap between retailers is {told}, so no single figure is given."
         )
     return f"We estimate {middle} {known} ({level} interval {ends})."
 

@@ -86,11 +86,10 @@ def answer(  # noqa: PLR0913 -- one call does the whole of it; each name is fixe
         step("debit")
         debit = ledger.debit(inquiry, retailer, request=request, attempt=attempt)
         step("draw")
-        tables, flipped = _drawn(inquiry, exact, noise, key)
+        drawn = _drawn(inquiry, exact, noise, key)
         del exact
         step("store")
-        release = _release(inquiry, retailer, debit, tables, purchases.ids, flipped)
-        ledger.store(debit, release.to_bytes())
+        ledger.store(debit, _release(inquiry, retailer, debit, purchases.ids, *drawn).to_bytes())
         return Release.from_bytes(ledger.lookup(request)[2])
 
     return guarded(work, lambda failure: "DEBITED" if "draw" in begun else code_of(failure))
@@ -184,8 +183,8 @@ def _release(
     inquiry: Inquiry,
     retailer: str,
     debit: Debit,
-    tables: dict[tuple[str, ...], NoisyTable],
     ids: str,
+    tables: dict[tuple[str, ...], NoisyTable],
     flipped: Sketch | None,
 ) -> Release:
     return Release(

@@ -1,10 +1,11 @@
-"""Planted ids, e-mails, level texts and exact counts appear on no surface but the data itself.
+"""Planted ids, e-mails, level texts, keys, bits and exact counts appear on no surface but the data.
 
 And each surface is proved: the same collecting code finds a leak planted onto that very surface.
 """
 
 import base64
 import hashlib
+import hmac
 import json
 import os
 import pickle
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 
 import dpnotice
-from made.canaries import CELLS, COUNT, EMAIL, ID, LEVEL, TOTAL, leaks, prime_leaks
+from made.canaries import CELLS, COUNT, EMAIL, ID, KEY, LEVEL, ODD_EMAIL, TOTAL, leaks, prime_leaks
 from made.surfaces import EMPTY, SURFACES
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,19 @@ PLANTED = {
     "url": urllib.parse.quote(EMAIL, safe="").encode(),
     "json": json.dumps({"x": LEVEL}).encode(),
     "base64": base64.b64encode(b"who: " + ID.encode() + b" and more"),
+    "a person key that is not ASCII": ODD_EMAIL.encode(),
+    "the docket's key": KEY,
+    "the docket's key in hex": KEY.hex().encode(),
+    "the docket's key in base64": base64.b64encode(KEY),
+    "the docket's key as Python shows it": repr(KEY).encode(),
+    "the docket's key as numbers": str(list(KEY)).encode(),
+    "the docket's key as a pad": bytes(byte ^ 0x36 for byte in KEY.ljust(64, b"\0")).hex().encode(),
+    "a keyed hash": hmac.digest(KEY, b"email-1\0" + EMAIL.encode(), "sha256")[:8],
+    "a keyed hash as an integer": np.array(
+        [int.from_bytes(hmac.digest(KEY, b"email-1\0" + EMAIL.encode(), "sha256")[:8], "big")]
+    ).tobytes(),
+    "bits as an array shows them": str(np.frombuffer(ID.encode() * 4, np.uint8)).encode(),
+    "bits as a list": str(list(ID.encode() * 4)).encode(),
     "base64 from its first byte": base64.b64encode(EMAIL.encode() + b" and more"),
     "base64 from its second byte": base64.b64encode(b"," + EMAIL.encode() + b" and more"),
     "base64 in lines": base64.encodebytes(b"-" * 50 + LEVEL.encode() + b"-" * 50),

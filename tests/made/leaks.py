@@ -198,13 +198,16 @@ def in_the_progress() -> None:
     kept = remembered()
 
     def told(plain: Any) -> Any:
-        def answered(*arguments: Any) -> Any:
-            *others, progress = arguments
-            return plain(*others, lambda step: progress(f"{step}, {kept[-1]:,} buyers"))
+        def answered(*arguments: Any, progress: Any = print, **named: Any) -> Any:
+            return plain(
+                *arguments,
+                progress=lambda step: progress(f"{step}, {kept[-1]:,} buyers"),
+                **named,
+            )
 
         return answered
 
-    replaced(answering, "_answer", told)
+    replaced(answering, "answer", told)
 
 
 # --- pages -------------------------------------------------------------------------------------

@@ -321,13 +321,11 @@ FAULTS: Final[dict[str, Fault]] = {
     ),
     "any key": _fault(
         counting,
-        "person.min(where=present(person))",
-        "person.first(where=present(person))",
+        "person.min(where=there)",
+        "person.first(where=there)",
         "order",
     ),
-    "a blank key is a key": _fault(
-        counting, "person.min(where=present(person))", "person.min()", "rule"
-    ),
+    "a blank key is a key": _fault(counting, "person.min(where=there)", "person.min()", "rule"),
     # --- what leaves
     "m from the exact n": Fault(
         (
