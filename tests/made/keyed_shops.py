@@ -29,8 +29,8 @@ AXES: Final = {
 SALES: Final = ("id", "sku", "day")
 START, END = date(2020, 1, 1), date(2021, 1, 1)
 IN_PERIOD: Final = (START, date(2020, 6, 1), date(2020, 6, 2), END - timedelta(1))
-DAYS: Final = (*IN_PERIOD, *IN_PERIOD, START - timedelta(1), END, None)
-SKUS: Final = (*["p"] * 9, "q", "P", "", None)
+DAYS: Final = (*IN_PERIOD, *IN_PERIOD, *IN_PERIOD, START - timedelta(1), END, None)
+SKUS: Final = (*["p"] * 16, "q", "P", "", None)
 OFF_LIST: Final = ("TX", "unknown", "", " CA", None)
 BLANKS: Final = " \t\n\v\f\r"
 EMAILS: Final = (
@@ -119,7 +119,7 @@ def shop(random: Any, at: Asked, buyers: int = 8) -> Shop:
     pools["person"] = random.sample(keys, random.choice([4, 8, min(15, len(keys))]))
     near, far = at.columns
     people = [f"b{n}" for n in range(random.randrange(2, buyers + 1))]
-    rows = _rows(random, [*people, None], near, pools, [1, 2, 2, 3, 4])
+    rows = _rows(random, [*people, None], near, pools, [1, 2, 3, 4, 5])
     listed = _rows(random, [*people, "stranger"], far, pools, [0, 1, 2, 2, 3]) if far else []
     return Shop(rows, listed)
 

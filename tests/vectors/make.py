@@ -448,7 +448,7 @@ def bad_sketches() -> dict[str, tuple[str, bytes]]:
         "sketch-asked-and-absent": lambda tree: tree.pop("sketch"),
         "sketch-asked-and-null": put("sketch", None),
     }
-    planed = {
+    in_planes = {
         "sketch-planes-named-otherwise": put("sketch", "planes", ["e-mail", "others"]),
         "sketch-planes-in-another-order": lambda tree: tree["sketch"]["planes"].reverse(),
         "sketch-planes-not-stated": lambda tree: tree["sketch"].update(planes),
@@ -464,7 +464,7 @@ def bad_sketches() -> dict[str, tuple[str, bytes]]:
         "sketch-of-another-key-than-agreed": sketched(agreed),
         "sketch-that-nobody-asked": edited(lambda tree: tree.update(sketch=sketch_header(ONE_MAP))),
         **{name: sketched(ONE_MAP, edit) for name, edit in stated.items()},
-        **{name: sketched(PLANES, edit) for name, edit in planed.items()},
+        **{name: sketched(PLANES, edit) for name, edit in in_planes.items()},
         **{name: sketched(BLOCKS, edit) for name, edit in blocked.items()},
     }
     return {name: ("SKETCH", data) for name, data in found.items()}
