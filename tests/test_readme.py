@@ -44,18 +44,23 @@ def test_the_readme_runs_from_the_retailers_lines_to_the_analysts(
 
 
 def test_the_inquiry_page_shows_a_valid_inquiry() -> None:
-    (text,) = blocks("docs/inquiry.md", "toml")
+    text, sketched = blocks("docs/inquiry.md", "toml")
     inquiry = Inquiry.from_dict(tomllib.loads(text))
     assert inquiry.tables == ((), ("state",), ("age", "contact"))
+    assert set(tomllib.loads(sketched)) == {"sketch"}
 
 
 def test_the_retailers_page_shows_a_valid_configuration(matter: Case) -> None:
-    whole, listed, _database, signed = blocks("docs/retailer.md", "toml")
+    whole, listed, _database, signed, sketched = blocks("docs/retailer.md", "toml")
     path = matter.folder.parent / "sephora.toml"
     path.write_text(whole, "utf-8")
     assert AnswerConfig.load(path).retailer == "sephora"
     path.write_text(signed + whole, "utf-8")
     assert AnswerConfig.load(path).releases == ("sent/*.release",)
+    key, person = (part for part in sketched.split("[purchases]\n"))
+    path.write_text(key + whole + person, "utf-8")
+    asked = AnswerConfig.load(path)
+    assert (asked.purchases.person, asked.sketch_key) == ("email", path.parent / "docket.key")
     axes = next(line for line in whole.splitlines() if line.startswith("axes"))
     path.write_text(whole.replace(axes, "") + listed, "utf-8")
     buyers = AnswerConfig.load(path).purchases.buyers

@@ -32,6 +32,10 @@ _CHUNK: Final = 2**20
 """Bits flipped at once: two bytes of randomness for each."""
 
 
+def _refuse(*_args: object, **_kwargs: object) -> NoReturn:
+    raise PurchasesError("INTERNAL", field="a key and an exact bitmap leave no process")
+
+
 class DocketKey:
     """The 32 random bytes that all retailers of a matter hash with; they show themselves to nobody.
 
@@ -74,9 +78,7 @@ class DocketKey:
     def __repr__(self) -> str:
         return f"<DocketKey {self.fingerprint}>"
 
-
-def _refuse(*_args: object, **_kwargs: object) -> NoReturn:
-    raise PurchasesError("INTERNAL", field="the exact bitmap does not leave the mechanism")
+    __reduce_ex__ = __copy__ = __deepcopy__ = __getstate__ = _refuse
 
 
 class ExactBitmap:

@@ -260,17 +260,15 @@ def owed(books: Ledger, request: str, attempt: int) -> Debit:
     return Debit(request=request, attempt=attempt, sequence=sequence, head=head.hex())
 
 
-DEBIT: Final = (
-    "    debit = ledger.debit(inquiry, retailer, request=request, "
-    'attempt=attempt + (state != "new"))\n'
-)
-DRAW: Final = "    tables = mechanism.draw(inquiry, counts, noise)\n"
-STORE: Final = "    ledger.store(debit, release.to_bytes())\n"
-READ: Final = "    return Release.from_bytes(ledger.lookup(request)[2])\n"
+DEBIT: Final = "        debit = ledger.debit(inquiry, retailer, request=request, attempt=attempt)\n"
+DRAW: Final = "        drawn = _drawn(inquiry, exact, noise, key)\n"
+MADE: Final = "_release(inquiry, retailer, debit, purchases.ids, *drawn)"
+STORE: Final = f"        ledger.store(debit, {MADE}.to_bytes())\n"
+READ: Final = "        return Release.from_bytes(ledger.lookup(request)[2])\n"
 OWED: Final = f"""\
-    if state == "open":
-        debit = owed(ledger, request, attempt)
-    else:
+        if ledger.lookup(request)[1] == "open":
+            debit = owed(ledger, request, attempt - 1)
+        else:
     {DEBIT}"""
 OPEN: Final = 'if state == "open":'
 CHECK: Final = "            self._affordable(connection, inquiry, retailer)\n"
@@ -288,7 +286,7 @@ FAULTS: Final = {
         ("answer",),
     ),
     "answer not stored": Fault(
-        answering, ((STORE, ""), (READ, "    return release\n")), ("answer",)
+        answering, ((STORE, ""), (READ, f"        return {MADE}\n")), ("answer",)
     ),
     "cap not checked with the debit": Fault(
         ledger, ((CHECK, "            pass\n"),), ("Ledger.debit",)

@@ -112,7 +112,7 @@ def _fault(
     return Fault(module, old, new, seen_by, where)
 
 
-_LATEST = 'rows.group_by("buyer").aggregate(key=rows["key"].max(), **_smallest_person(rows))'
+_LATEST = 'rows.group_by("buyer").aggregate(key=rows["key"].max(), **person)'
 _KEY = 'rows["since"] * total + (total - 1 - rows["cell"])'
 _LEVELS = "list(known), level: list(range(len(known)))"
 _UNKNOWN = ".fill_null(len(inquiry.axes[axis]) - 1)"

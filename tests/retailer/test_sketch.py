@@ -283,7 +283,7 @@ def test_a_refusal_says_that_the_bitmap_does_not_leave(name: str) -> None:
         ATTEMPTS[name](planted())
     assert str(caught.value) == (
         "INTERNAL: the step failed; the cause is withheld because it could quote the data "
-        "[the exact bitmap does not leave the mechanism]"
+        "[a key and an exact bitmap leave no process]"
     )
 
 
@@ -778,3 +778,10 @@ def test_a_release_holds_the_flipped_bits_and_not_the_exact_ones(
         exact._bits.tobytes(), "little"
     )
     assert 600 < flips.bit_count() < 1_700
+
+
+@pytest.mark.parametrize("leak", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_key_is_neither_pickled_nor_copied(tmp_path: Path, leak: Callable[[Any], Any]) -> None:
+    key = DocketKey.create(tmp_path / "one.key")
+    with pytest.raises(PurchasesError, match="INTERNAL"):
+        leak(key)

@@ -17,7 +17,7 @@ from dpnotice.analyst.members import ClassEstimate
 from made.sketched import asking, regions, sketched_releases, spread
 
 pytestmark = pytest.mark.slow
-RUNS = 200
+RUNS = 100
 LOWEST, HIGHEST = (float(binom.ppf(q, RUNS, 0.95)) / RUNS for q in (1e-6, 1 - 1e-6))
 SHARES = np.outer([0.5, 0.3, 0.15, 0.05], [0.6, 0.35, 0.05])
 BLOCKS = {"blocks": "state", "expected_by": {"CA": 3000, "NY": 2000, "TX": 1000, "unknown": 400}}

@@ -25,7 +25,7 @@ from made.sketched import asking, regions, sketched_releases
 
 pytestmark = pytest.mark.slow
 Floats = Any
-RUNS = 300
+RUNS = 200
 QUANTILE = 1.959964
 BUYERS = 2000
 MIXED = pytest.mark.parametrize(
