@@ -11,9 +11,10 @@ from unicodedata import ucd_3_2_0
 
 import ibis
 
+from dpnotice.bitmap import KEY_RULES
 from dpnotice.retailer.texts import trimmed
 
-RULES: Final = {"email": "email-1", "id": "id-1"}
+RULES: Final = KEY_RULES
 """Kind of key -> its rule, whose name also stands in front of every key that is hashed."""
 
 _BLANKS: Final = " \t\n\v\f\r"
