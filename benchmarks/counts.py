@@ -38,7 +38,7 @@ from scipy.fft import dctn
 from dpnotice.analyst import intervals
 from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.counts import RetailerCounts, fit_counts
-from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 from made.releases import Names, marginal, noisy_release, wen

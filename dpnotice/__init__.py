@@ -12,13 +12,24 @@ from dpnotice.version import __version__ as __version__
 if TYPE_CHECKING:
     from dpnotice import datasets as datasets
     from dpnotice.advice import advise as advise
+    from dpnotice.analyst import classic as classic
+    from dpnotice.analyst.audit.audit import audit as audit
+    from dpnotice.analyst.claims import priors as priors
+    from dpnotice.analyst.claims.claims import expected_claims as expected_claims
+    from dpnotice.analyst.claims.fund import Fund as Fund
+    from dpnotice.analyst.claims.fund import Tier as Tier
+    from dpnotice.analyst.claims.ratios import Rate as Rate
     from dpnotice.analyst.combine import estimate_class as estimate_class
     from dpnotice.analyst.compare import compare as compare
+    from dpnotice.analyst.curve import Curve as Curve
+    from dpnotice.analyst.dependence import Duplications as Duplications
     from dpnotice.analyst.digital import Digital as Digital
     from dpnotice.analyst.direct import Direct as Direct
+    from dpnotice.analyst.drift import Drift as Drift
     from dpnotice.analyst.media import Broadcast as Broadcast
     from dpnotice.analyst.media import Print as Print
     from dpnotice.analyst.overlap_error import plan_error as plan_error
+    from dpnotice.analyst.placing import delivery_by as delivery_by
     from dpnotice.analyst.plan import NoticePlan as NoticePlan
     from dpnotice.analyst.rates import beta as beta
     from dpnotice.analyst.rates import lognormal as lognormal
@@ -52,10 +63,19 @@ _HOMES: Final = {
     "Print": "dpnotice.analyst.media",
     "Broadcast": "dpnotice.analyst.media",
     "Digital": "dpnotice.analyst.digital",
+    "Curve": "dpnotice.analyst.curve",
     "Direct": "dpnotice.analyst.direct",
+    "delivery_by": "dpnotice.analyst.placing",
+    "Duplications": "dpnotice.analyst.dependence",
+    "Drift": "dpnotice.analyst.drift",
     "NoticePlan": "dpnotice.analyst.plan",
     "estimate_reach": "dpnotice.analyst.reach",
     "compare": "dpnotice.analyst.compare",
+    "expected_claims": "dpnotice.analyst.claims.claims",
+    "Tier": "dpnotice.analyst.claims.fund",
+    "Fund": "dpnotice.analyst.claims.fund",
+    "Rate": "dpnotice.analyst.claims.ratios",
+    "audit": "dpnotice.analyst.audit.audit",
     "forecast": "dpnotice.forecasting",
     "solve_epsilon": "dpnotice.forecasting",
     "advise": "dpnotice.advice",
@@ -79,10 +99,21 @@ __all__ = [
     "Print",
     "Broadcast",
     "Digital",
+    "Curve",
     "Direct",
+    "delivery_by",
+    "Duplications",
+    "Drift",
     "NoticePlan",
     "estimate_reach",
     "compare",
+    "expected_claims",
+    "priors",
+    "Tier",
+    "Fund",
+    "Rate",
+    "audit",
+    "classic",
     "forecast",
     "solve_epsilon",
     "advise",
@@ -93,9 +124,16 @@ __all__ = [
 ]
 
 
+_MODULES: Final = {
+    "datasets": "dpnotice.datasets",
+    "classic": "dpnotice.analyst.classic",
+    "priors": "dpnotice.analyst.claims.priors",
+}
+
+
 def __getattr__(name: str) -> Any:
-    if name == "datasets":
-        return import_module("dpnotice.datasets")
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"dpnotice has no public name {name!r}")

@@ -18,7 +18,7 @@ from dpnotice.analyst.intervals import Floats, LinearNoise
 from dpnotice.analyst.laying import chances
 from dpnotice.analyst.parts import in_words, part_and_whole
 from dpnotice.analyst.plan import NoticePlan
-from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import EstimateError
 from dpnotice.inquiry import Inquiry
 from dpnotice.segments import UNKNOWN, WITHIN, Axis

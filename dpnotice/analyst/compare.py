@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.intervals import Floats, check_level
+from dpnotice.analyst.members import LEVEL, ClassEstimate
+from dpnotice.analyst.net_reach import as_estimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.reach import ReachEstimate, estimate_reach
 from dpnotice.errors import PlanError
@@ -90,6 +92,31 @@ class Comparison:
         """Return a row per plan: reach, cost (nan where not given), records disclosed."""
         extra = () if self.reach_at_least is None else _CHANCES
         return tables.frame([self._row(e) for e in self.estimates], (*_COLUMNS, *extra))
+
+    def difference(self, plan: str, against: str, level: float = LEVEL) -> Estimate:
+        """Return how much more of the class one plan reaches than another.
+
+        By the draws' differences, as all plans share their random numbers; between pairs of ends,
+        from the low end of the one less the high end of the other to the reverse.
+
+        Args:
+            plan: name of the one.
+            against: name of the other.
+            level: a fraction in (0, 1).
+
+        Raises:
+            PlanError: no plan of that name.
+        """
+        one, other = (self._drawn(name) for name in (plan, against))
+        gain = one - (other if other.ndim == 1 else other[:, ::-1])
+        return as_estimate(gain, f"reach beyond that of {against}", plan, check_level(level))
+
+    def _drawn(self, name: str) -> Floats:
+        found = [e.draws for e in self.estimates if e.plan.name == name]
+        if not found:
+            names = ", ".join(e.plan.name for e in self.estimates)
+            raise PlanError(f"no plan is called {name!r}; they are {names}")
+        return found[0]
 
     def summary(self) -> "pd.DataFrame":
         """Return the same as tidy rows."""

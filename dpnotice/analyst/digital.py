@@ -4,26 +4,26 @@ In: what was bought and how it is delivered. Out: the chance of no viewable expo
 number, under a frequency cap where there is one.
 """
 
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
-from dpnotice.analyst.capped import capped_nonreach
-from dpnotice.analyst.media import nbd_nonreach
+from dpnotice.analyst.capped import Capped
+from dpnotice.analyst.delivery import Target, inside, target_axes
+from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.media import nbd_exposure
 from dpnotice.analyst.rates import (
     Quantity,
-    Sampling,
     axes_of,
     centre,
     check_fraction,
     check_positive,
-    check_target,
     check_text,
     describe,
 )
-from dpnotice.analyst.vehicle import Exposure, check_common, keep, varying_axes, within
+from dpnotice.analyst.sampling import Sampling
+from dpnotice.analyst.vehicle import Exposure, check_common, keep, spread, varying_axes
 from dpnotice.errors import PlanError
 
 _NEARLY_ALL: Final = 0.99
@@ -59,7 +59,7 @@ class Digital:
         dispersion: r of the negative binomial.
         frequency_cap: most impressions served to one device; None without a cap.
         cpm_usd: price per thousand impressions.
-        target: axis -> levels; nobody else is reached.
+        target: axis -> levels: nobody else is reached; or delivery shares, see :mod:`.delivery`.
         source: where the figures come from.
         as_of: their date.
     """
@@ -76,7 +76,7 @@ class Digital:
     dispersion: Quantity
     frequency_cap: int | None = None
     cpm_usd: float | None = None
-    target: Mapping[str, Any] | None = None
+    target: Target = None
     source: str | None = None
     as_of: str | None = None
 
@@ -100,9 +100,7 @@ class Digital:
                 f"{self.name}: frequency_cap must be 1 or more, or None, got {cap!r}",
                 code="INCONSISTENT",
             )
-        if axes_of(self.universe) and set(check_target(self.target, "")) - set(
-            axes_of(self.universe)
-        ):
+        if axes_of(self.universe) and set(target_axes(self.target)) - set(axes_of(self.universe)):
             raise PlanError(f"{self.name}: the universe's frame lacks an axis of target; add it")
 
     @property
@@ -118,29 +116,44 @@ class Digital:
         return centre(self.impressions) / 1000 * self.cpm_usd
 
     def exposure(self, sampling: Sampling) -> Exposure:
-        """Return non-reach and mean viewable exposures."""
-        x = {f: sampling.sample(getattr(self, f), f"{self.name}/{f}") for f in _FIGURES}
-        universe = sampling.sample(self.universe, f"{self.name}/universe")
+        """Return what the viewable impressions do."""
+        figures = {name: getattr(self, name) for name in _FIGURES}
+        x, level, basis = spread(self, sampling, amount="impressions", figures=figures)
+        universe = sampling.sample(self.universe, f"vehicle/{self.name}/universe")
         if axes_of(self.universe):
-            inside = universe * sampling.mask(check_target(self.target, self.name))
-            universe = inside.sum(axis=tuple(range(1, inside.ndim)), keepdims=True)
+            universe = (universe * inside(self.target, sampling)).sum()
         if np.any(universe <= 0):
             raise PlanError(f"{self.name}: the target audience has no persons; correct universe")
-        served = x["impressions"] * (1 - x["invalid"]) * x["on_target"] / universe
-        cap = self.frequency_cap
-        if cap is None:
-            nonreach = nbd_nonreach(served * x["viewable"], x["reach_cap"], x["dispersion"])
-        else:
-            devices = np.maximum(x["devices_per_person"], 1.0)
-            most = cap * x["reach_cap"] * devices
-            if np.any(served >= most):
-                capacity = np.min(most / np.maximum(served, 1e-300) * x["impressions"])
-                largest = np.floor(_NEARLY_ALL * float(capacity))
-                raise PlanError(
-                    f"{self.name}: with a frequency cap of {cap} at most {largest:,.0f} "
-                    "impressions can be delivered in every draw; buy fewer or raise the cap"
-                )
-            nonreach = capped_nonreach(
-                served, x["viewable"], x["reach_cap"], x["dispersion"], devices, cap=cap
+        served = x["impressions"] * (1 - x["invalid"]) * x["on_target"] / universe.reshape(-1, 1)
+        online, viewable = x["reach_cap"], x["viewable"]
+        if self.frequency_cap is None:
+            return nbd_exposure((served * viewable, level), online, x["dispersion"], basis)
+        served = served * level
+        devices = np.maximum(x["devices_per_person"], 1.0)
+        self._check_capacity(served, online * devices, x["impressions"])
+        capped = Capped(
+            served=served,
+            viewable=viewable,
+            online=online,
+            dispersion=x["dispersion"],
+            devices=devices,
+            cap=self.frequency_cap,
+        )
+        return Exposure(
+            law=np.asarray,
+            figures=(capped.nonreach(),),
+            mean=(served * viewable * (online > 0), np.ones((1, 1))),
+            counts=capped.counts,
+            basis=basis,
+        )
+
+    def _check_capacity(self, served: Floats, devices: Floats, impressions: Floats) -> None:
+        """Refuse more impressions than the cap lets through."""
+        cap = self.frequency_cap or 0
+        if np.any(served >= cap * devices):
+            capacity = np.min(cap * devices / np.maximum(served, 1e-300) * impressions)
+            largest = np.floor(_NEARLY_ALL * float(capacity))
+            raise PlanError(
+                f"{self.name}: with a frequency cap of {cap} at most {largest:,.0f} "
+                "impressions can be delivered in every draw; buy fewer or raise the cap"
             )
-        return within(self, sampling, nonreach, served * x["viewable"] * (x["reach_cap"] > 0))

@@ -10,7 +10,8 @@ from typing import Final
 import numpy as np
 
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.rates import Quantity, Sampling, axes_of, check_fraction, check_text
+from dpnotice.analyst.rates import Quantity, axes_of, check_fraction, check_text
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.analyst.vehicle import check_price, check_source
 from dpnotice.errors import PlanError
 from dpnotice.segments import CONTACT, Axis
@@ -22,7 +23,10 @@ MODES: Final = {
     "in_account": ("in_account",),
 }
 """Mode -> channels; a contact level such as ``email+post`` names its channels."""
-COOPERATION: Final = ("sends_itself", "hands_over_list")
+SENDING: Final = ("sends_itself", "hands_over_list")
+COOPERATION: Final = (*SENDING, "dp_counts_only", "none")
+
+_RATES: Final = ("delivered", "delivered_post", "rescued", "seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +35,19 @@ class Direct:
 
     Not seen by a buyer with contact level h: u = 1 - a(h) delivered seen, a = 1 where h names a
     channel of the mode. ``email_then_post`` sends e-mail where there is an address, and a letter
-    where there is none or the e-mail bounced.
+    where there is none or the e-mail bounced. Of letters that come back a share s is delivered
+    after re-mailing to a new address: delivered = d + (1 - d) s.
 
     Attributes:
         retailer: whose buyers; its release must be among those of the class.
         mode: ``email``, ``post``, ``email_then_post`` or ``in_account``.
-        cooperation: ``sends_itself`` (nothing leaves the retailer) or ``hands_over_list`` (every
-            buyer's record goes to the administrator).
+        cooperation: ``sends_itself`` (no record leaves the retailer), ``hands_over_list`` (every
+            buyer's record goes to the administrator), ``dp_counts_only`` (a release, and no
+            notice) or ``none`` (neither: its buyers are members in nobody's records).
         delivered: share of pieces that do not come back; of the e-mail for ``email_then_post``.
         delivered_post: the same for the letter of ``email_then_post``.
+        rescued: s, share of letters that come back and are delivered after re-mailing; None where
+            nobody looks for new addresses.
         seen: share of delivered pieces noticed; 1.0 counts delivery as an opportunity to see.
         unit_cost_usd: per piece; None where not given.
         source: where the figures come from.
@@ -53,6 +61,7 @@ class Direct:
     delivered: Quantity
     seen: Quantity
     delivered_post: Quantity | None = None
+    rescued: Quantity | None = None
     unit_cost_usd: float | None = None
     source: str | None = None
     as_of: str | None = None
@@ -66,8 +75,12 @@ class Direct:
                 f"{self.retailer}: delivered_post is the letter's rate in email_then_post; "
                 "give it there and only there"
             )
-        rates = ("delivered", "seen") + ("delivered_post",) * (self.delivered_post is not None)
-        for field in rates:
+        if self.rescued is not None and "post" not in self.channels:
+            raise PlanError(
+                f"{self.retailer}: rescued is a share of letters that come back; "
+                f"{self.mode} sends none, so leave it out"
+            )
+        for field in (name for name in _RATES if getattr(self, name) is not None):
             kept = check_fraction(getattr(self, field), f"{self.retailer}: {field}")
             object.__setattr__(self, field, kept)
         if self.mode == "email_then_post" and self.unit_cost_usd is not None:
@@ -84,9 +97,16 @@ class Direct:
         return f"{self.retailer} {self.mode.replace('_', ' ')}"
 
     @property
+    def sends(self) -> bool:
+        """Whether anything is sent at all."""
+        return self.cooperation in SENDING
+
+    @property
     def axes(self) -> tuple[str, ...]:
-        """Axes by which its figures vary, contact among them."""
-        figures = (self.delivered, self.seen, self.delivered_post)
+        """Axes by which its figures vary, contact among them; none where nothing is sent."""
+        if not self.sends:
+            return ()
+        figures = tuple(getattr(self, name) for name in _RATES)
         varying = [axis for figure in figures if figure is not None for axis in axes_of(figure)]
         return tuple(dict.fromkeys([CONTACT, *varying]))
 
@@ -107,6 +127,9 @@ class Direct:
         letter = first
         if self.delivered_post is not None:
             letter = sampling.sample(self.delivered_post, f"{label}/delivered_post")
+        if self.rescued is not None:
+            rescued = sampling.sample(self.rescued, f"{label}/rescued")
+            letter = letter + (1 - letter) * rescued
         delivered = np.zeros(())
         for channels, rate in self._outcomes(first, letter):
             levels = [
@@ -115,9 +138,27 @@ class Direct:
             delivered = delivered + sampling.mask({CONTACT: tuple(levels)}) * rate
         return 1 - delivered * seen
 
+    def unsent(self, sampling: Sampling, channels: frozenset[str]) -> Floats:
+        """Return the chance that a buyer is sent nothing through some channels.
+
+        A letter of ``email_then_post`` is sent where there is no e-mail, or it bounced.
+        """
+        bounced = 1 - sampling.sample(
+            self.delivered, f"direct/{self.retailer}/{self.mode}/delivered"
+        )
+        unsent = np.ones(())
+        for level in _contact(sampling).levels:
+            own = self._channels(level)
+            if self.mode == "email_then_post" and {"email", "post"} <= own:
+                sent = np.ones(()) if "email" in channels else bounced * ("post" in channels)
+            else:
+                sent = np.array(float(bool(own & channels)))
+            unsent = unsent - sampling.mask({CONTACT: (level,)}) * sent
+        return unsent
+
     def _outcomes(self, first: Floats, letter: Floats) -> list[tuple[frozenset[str], Floats]]:
         if self.mode != "email_then_post":
-            return [(frozenset(MODES[self.mode]), first)]
+            return [(frozenset(MODES[self.mode]), letter)]
         email, post = frozenset({"email"}), frozenset({"post"})
         return [(email, first), (post, letter), (email | post, 1 - (1 - first) * (1 - letter))]
 

@@ -5,7 +5,7 @@ whatever depends on what. Over sources that no sketch tells apart reach is a pai
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Final
 
 import numpy as np
@@ -17,8 +17,14 @@ from dpnotice.segments import CONTACT
 
 DIRECT: Final = ("direct", "direct_least", "direct_most", "pieces")
 _MEDIA: Final = ("media", "media_least", "media_most", "gross")
+_UNASKED: Final = np.empty(0)
+"""Stands for what nobody asked for."""
 _DUST: Final = 1e-9
 """A person so small that means exist where nobody is."""
+
+
+def _unasked() -> Floats:
+    return _UNASKED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +41,14 @@ class Exposed:
         direct_most: the most.
         pieces: (sources, draws, cells) expected notices seen.
         media: (draws, cells) chance of no published exposure, as modelled.
-        media_least: the least it can be, when vehicles overlap least.
-        media_most: the most.
-        gross: (draws, cells) expected published exposures.
         group: (cells,) number of the persons' own cell, contact left out.
         floor: (groups,) persons that each group has at least.
+        media_least: the least that `media` can be, when vehicles overlap least; like all below
+            without a number unless somebody asks.
+        media_most: the most.
+        gross: (draws, cells) expected published exposures.
+        counts: (most + 1, draws, cells) chances of 0, 1, ... published exposures, the rest in the
+            last.
     """
 
     axes: Mapping[str, int]
@@ -49,11 +58,12 @@ class Exposed:
     direct_most: Floats
     pieces: Floats
     media: Floats
-    media_least: Floats
-    media_most: Floats
-    gross: Floats
     group: npt.NDArray[np.intp]
     floor: Floats
+    media_least: Floats = field(default_factory=_unasked)
+    media_most: Floats = field(default_factory=_unasked)
+    gross: Floats = field(default_factory=_unasked)
+    counts: Floats = field(default_factory=_unasked)
 
     def of(self, sources: list[int]) -> "Exposed":
         """Keep some sources."""
@@ -77,7 +87,8 @@ class Exposed:
         """Keep some cells; where groups are cut, nothing is known of the persons left in them."""
         kept, group = np.unique(self.group[cells], return_inverse=True)
         by_cell = {f.name for f in fields(self)} - {"axes", "group", "floor"}
-        cut = {name: getattr(self, name)[..., cells] for name in by_cell}
+        asked = {name: x for name in by_cell if (x := getattr(self, name)) is not _UNASKED}
+        cut = {name: values[..., cells] for name, values in asked.items()}
         return Exposed(**cut, axes={}, group=group, floor=self.floor[kept] * whole_groups)
 
     def reach(self) -> Floats:
@@ -85,10 +96,38 @@ class Exposed:
         best = 1 - np.prod(self._least(self.direct), axis=0) * self._least(self.media)
         return self._ends(self.buyers, 1 - self.direct * self.media, best, self.group)
 
-    def media_reach(self) -> Floats:
-        """Reach of the published part alone, as modelled."""
-        chance = np.broadcast_to(1 - self.media, self.buyers.shape)
-        return self._ends(self.buyers, chance, 1 - self._least(self.media), self.group)
+    def at_least(self, number: int) -> Floats:
+        """Share exposed so often or more, :meth:`reach` for once: (draws,), or (draws, 2) ends.
+
+        The direct notices that a person sees number, among those who see any, the whole numbers
+        below and above their mean: exact for one or two notices. Between retailers the high end
+        is that of Markov: no more than exposures / number are exposed so often, as somebody may be
+        whom neither retailer alone exposes so often.
+        """
+        if number == 1:
+            return self.reach()
+        often = 1 - np.cumsum(self.counts, axis=0)
+        seen = 1 - self.direct
+        each = np.divide(self.pieces, seen, out=np.ones_like(self.pieces), where=seen > 0)
+        whole = np.floor(each)
+        chance = self.direct * often[number - 1]
+        for pieces, share in ((whole, 1 - (each - whole)), (whole + 1, each - whole)):
+            left = np.clip(number - pieces, 0, number).astype(int)
+            reached = np.ones(np.broadcast_shapes(left.shape, often.shape[1:]))
+            for missing in range(1, number + 1):
+                reached = np.where(left == missing, often[missing - 1], reached)
+            chance = chance + seen * share * reached
+        mean = np.sum(self._greatest(self.pieces), axis=0) + self._greatest(self.gross)
+        best = np.minimum(1.0, mean / number)
+        adds = np.minimum(1.0, (self.pieces + self.gross) / number)
+        ends = self._ends(self.buyers, chance, best, self.group, adds)
+        return np.minimum(ends, self.reach())
+
+    def media_reach(self, often: int = 1) -> Floats:
+        """Share exposed so often or more by the published part alone, as modelled."""
+        unmet = self.media if often == 1 else self.counts[:often].sum(axis=0)
+        chance = np.broadcast_to(1 - unmet, self.buyers.shape)
+        return self._ends(self.buyers, chance, 1 - self._least(unmet), self.group)
 
     def widest(self) -> tuple[Floats, Floats]:
         """Ends of reach, and of the published part's, whatever depends on what: (draws, 2) each.
@@ -127,11 +166,20 @@ class Exposed:
         parts = [values[..., self.group == number] for number in range(len(self.floor))]
         return np.stack([np.min(part, axis=-1) for part in parts], axis=-1)
 
+    def _greatest(self, values: Floats) -> Floats:
+        """Return the greatest of each group's cells."""
+        return -self._least(-values)
+
     def pooled(self) -> "Exposed":
         """Return the same by group of persons: buyers summed, chances their means."""
         weights = np.maximum(np.sum(self.buyers, axis=0), 0.0) + _DUST
         share = weights @ self._belongs()
-        media = {name: (weights * getattr(self, name)) @ self._belongs() / share for name in _MEDIA}
+        by_name = {name: getattr(self, name) for name in (*_MEDIA, "counts")}
+        media = {
+            name: (weights * values) @ self._belongs() / share
+            for name, values in by_name.items()
+            if values is not _UNASKED
+        }
         direct = {name: self.pooled_mean(getattr(self, name)) for name in DIRECT}
         return replace(
             self,
@@ -164,15 +212,21 @@ class Exposed:
         return np.asarray(np.clip(mean, 0.0, 1.0))
 
     def _ends(
-        self, buyers: Floats, chance: Floats, best: Floats, group: npt.NDArray[np.intp]
+        self,
+        buyers: Floats,
+        chance: Floats,
+        best: Floats,
+        group: npt.NDArray[np.intp],
+        adds: Floats | None = None,
     ) -> Floats:
+        """Return reach, or its ends; `adds`: what a retailer adds to a person's chance at most."""
         if len(buyers) == 1:
             total = np.sum(buyers[0], axis=1)
             reached = np.sum(buyers[0] * chance[0], axis=1)
             return np.asarray(np.clip(reached / np.where(total > 0, total, np.nan), 0.0, 1.0))
         best = np.broadcast_to(best, (buyers.shape[1], len(self.floor)))
         low = lowest_ratio(buyers, np.broadcast_to(chance, buyers.shape))
-        high = highest_ratio(buyers, chance, best, self.floor, group)
+        high = highest_ratio(buyers, chance if adds is None else adds, best, self.floor, group)
         return np.stack([low, np.maximum(low, high)], axis=1)
 
 

@@ -28,8 +28,8 @@ from dpnotice.analyst.design import Factors, Names
 from dpnotice.analyst.intervals import CellErrors, Counted, Floats, LinearNoise, Term
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.overlap import Overlap
-from dpnotice.analyst.rates import Sampling
 from dpnotice.analyst.regions import root
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.privacy import Noise, NoiseLaw
 from dpnotice.segments import KEYED, Axis
 

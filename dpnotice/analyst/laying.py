@@ -6,23 +6,31 @@ known to which, lie between independent and agreeing.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from dpnotice.analyst.agreement import unseen_by_all
+from dpnotice.analyst.dependence import joint_law
 from dpnotice.analyst.design import Names
+from dpnotice.analyst.direct import Direct
+from dpnotice.analyst.drift import drifted_union, exposures
 from dpnotice.analyst.exposed import DIRECT, Exposed
+from dpnotice.analyst.frequency import exposure_counts
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.joint import JointCounts
 from dpnotice.analyst.members import LEVEL, ClassEstimate
+from dpnotice.analyst.net import Joint, Mixture
 from dpnotice.analyst.plan import NoticePlan
-from dpnotice.analyst.rates import Sampling, Uniform
+from dpnotice.analyst.rates import Uniform
+from dpnotice.analyst.sampling import Sampling
+from dpnotice.analyst.vehicle import Exposure
 from dpnotice.segments import CONTACT
 
+Unseen: TypeAlias = Callable[[Direct, Sampling], Floats]
 SHARED_FAILURE: Final = Uniform(low=0.0, high=1.0)
 """Elicited: whether two notices to a person fail together (a stale address) or separately."""
 SHARED_CONTACT: Final = Uniform(low=0.0, high=1.0)
@@ -30,9 +38,11 @@ SHARED_CONTACT: Final = Uniform(low=0.0, high=1.0)
 
 
 def grid(
-    plan: NoticePlan, members: ClassEstimate, draws: int, seed: int, extra: Names = ()
+    plan: NoticePlan, members: ClassEstimate, sampling: Sampling, extra: Names = ()
 ) -> Sampling:
     """Return the grid of the axes by which a plan's figures vary, and of any extra ones.
+
+    The draws, seed and what is held still are those given.
 
     Where sketches by block tell who is known to which retailers, and the tables tell contact by
     block, the blocks are among them: contact is combined within them, whatever else the plan names.
@@ -48,7 +58,7 @@ def grid(
         if all(retailer.design.determines(finer) for retailer in members.retailers):
             used.add(joint.overlap.axis)
     axes = tuple(axis for name, axis in members.axes.items() if name in used)
-    return Sampling(axes=axes, draws=draws, seed=seed)
+    return replace(sampling, axes=axes)
 
 
 def count_draws(members: ClassEstimate, names: Names, sampling: Sampling) -> Floats:
@@ -79,7 +89,13 @@ def least_members(members: ClassEstimate, names: Names, level: float = LEVEL) ->
 
 
 def lay(
-    plan: NoticePlan, members: ClassEstimate, sampling: Sampling, *, by_contact: bool = False
+    plan: NoticePlan,
+    members: ClassEstimate,
+    sampling: Sampling,
+    *,
+    by_contact: bool = False,
+    unseen: Unseen = Direct.nonreach,
+    media: Mapping[str, Floats] | None = None,
 ) -> Exposed:
     """Lay a plan over a class.
 
@@ -89,15 +105,24 @@ def lay(
         sampling: the grid of the plan's axes, and of those by which it is asked.
         by_contact: whether the levels of contact are told apart: then every retailer stands by
             itself, as contact belongs to a person at a retailer.
+        unseen: the chance that a notice does not get as far as is asked: seen, or only sent.
+        media: the published part, where it is more than :func:`published`, or another.
     """
-    apart = _by_retailer(plan, members, sampling)
+    media = published(plan, sampling) if media is None else media
+    apart = _by_retailer(plan, members, sampling, media, unseen)
     joint = members.known.joint
     if joint is None or by_contact:
         return apart
     return _by_person(apart, members, joint, sampling)
 
 
-def _by_retailer(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -> Exposed:
+def _by_retailer(
+    plan: NoticePlan,
+    members: ClassEstimate,
+    sampling: Sampling,
+    media: Mapping[str, Floats],
+    unseen: Unseen,
+) -> Exposed:
     """Lay a plan over the buyers of every retailer by itself."""
     names = tuple(axis.name for axis in sampling.axes)
     buyers = count_draws(members, names, sampling)
@@ -107,16 +132,15 @@ def _by_retailer(plan: NoticePlan, members: ClassEstimate, sampling: Sampling) -
     kept = [place for place, name in zip(places, names, strict=True) if name != CONTACT]
     sizes = [len(members.axes[name]) for name in persons]
     group = np.ravel_multi_index(kept, sizes) if kept else np.zeros(cells, dtype=int)
-    direct = [_direct(plan, retailer.retailer, sampling) for retailer in members.retailers]
+    direct = [_direct(plan, r.retailer, sampling, unseen) for r in members.retailers]
     stacked = {
         name: np.stack([_flat(part[name], sampling) for part in direct]) for name in direct[0]
     }
-    published = {name: _flat(part, sampling) for name, part in _media(plan, sampling).items()}
     return Exposed(
         axes={axis.name: len(axis) for axis in sampling.axes},
         buyers=buyers.reshape(len(buyers), sampling.draws, cells),
         **stacked,
-        **published,
+        **media,
         group=group,
         floor=least_members(members, persons).reshape(-1),
     )
@@ -134,14 +158,14 @@ def _by_person(
     names = [retailer.retailer for retailer in members.retailers]
     inside = [names.index(name) for name in joint.overlap.retailers]
     rest = [number for number in range(len(names)) if number not in inside]
-    plain = Sampling(axes=(), draws=sampling.draws, seed=sampling.seed)
+    plain = sampling.plain
     found = _persons(
         apart.of(inside),
         _plane_of(members, apart, joint),
         joint.each_shared(tuple(pooled.axes), sampling.draws, sampling.stream),
         (
-            plain.sample(SHARED_CONTACT, "shared contact")[:, np.newaxis],
-            plain.sample(SHARED_FAILURE, "shared failure between retailers")[:, np.newaxis],
+            plain.sample(SHARED_CONTACT, "direct/shared contact")[:, np.newaxis],
+            plain.sample(SHARED_FAILURE, "direct/shared failure")[:, np.newaxis],
         ),
     )
     joined: dict[str, Any] = {
@@ -218,10 +242,9 @@ def chances(plan: NoticePlan, retailers: Sequence[str], sampling: Sampling) -> F
     Returns:
         (retailers, draws, *sizes), fractions.
     """
-    shape = (sampling.draws, *sampling.shape)
-    media = _media(plan, sampling)["media"]
-    direct = [_direct(plan, name, sampling)["direct"] for name in retailers]
-    return np.stack([np.broadcast_to(1 - part * media, shape) for part in direct])
+    media = published(plan, sampling)["media"]
+    direct = [_flat(_direct(plan, name, sampling)["direct"], sampling) for name in retailers]
+    return np.stack([(1 - part * media).reshape(-1, *sampling.shape) for part in direct])
 
 
 def _flat(values: Floats, sampling: Sampling) -> Floats:
@@ -229,35 +252,65 @@ def _flat(values: Floats, sampling: Sampling) -> Floats:
     return np.broadcast_to(values, (sampling.draws, *sampling.shape)).reshape(sampling.draws, -1)
 
 
-def _media(plan: NoticePlan, sampling: Sampling) -> dict[str, Floats]:
-    """Return the published fields of :class:`Exposed`."""
-    ones = np.ones((1,) * (1 + len(sampling.axes)))
-    separate = most = ones
-    summed, gross = 0 * ones, 0 * ones
-    for vehicle in plan.media:
-        exposure = vehicle.exposure(sampling)
-        separate = separate * exposure.nonreach
-        most = np.minimum(most, exposure.nonreach)
-        summed = summed + 1 - exposure.nonreach
-        gross = gross + exposure.mean
-    least = np.maximum(0.0, 1 - summed)
-    weight = sampling.sample(plan.dependence, "dependence")
-    extreme = np.where(weight > 0, most, least)
-    modelled = (1 - np.abs(weight)) * separate + np.abs(weight) * extreme
-    return {"media": modelled, "media_least": least, "media_most": most, "gross": gross}
+def published(
+    plan: NoticePlan, sampling: Sampling, *, ends: bool = False, often: int = 0
+) -> dict[str, Floats]:
+    """Return the published fields of :class:`Exposed`, (draws, cells).
+
+    Args:
+        plan: the notices.
+        sampling: the grid, draws and seed.
+        ends: whether the least and the most of non-reach and the gross exposures are asked for.
+        often: up to how many exposures are told apart, as `counts`; 0 where nobody asks.
+    """
+    shape = sampling.draws, int(np.prod(sampling.shape))
+    met = exposures(plan.media, plan.drift, sampling)
+    joint = joint_law(plan.dependence, [vehicle.name for vehicle in plan.media], sampling)
+    unmet = _unmet(met, joint)
+    extremes = _ends(met, shape) if ends or isinstance(joint, Mixture) else {}
+    if isinstance(joint, Mixture):
+        unmet = drifted_union(unmet, plan.drift, sampling)
+        unmet = np.clip(unmet, extremes["media_least"], extremes["media_most"])
+    found = {"media": np.broadcast_to(unmet, shape), **extremes}
+    if often:
+        counts = exposure_counts(met, joint, often)
+        counts = counts * (1 - unmet) / np.maximum(1 - counts[0], 1e-300)
+        counts[0] = unmet
+        found["counts"] = np.broadcast_to(counts, (often + 1, *shape))
+    return found
 
 
-def _direct(plan: NoticePlan, retailer: str, sampling: Sampling) -> dict[str, Floats]:
+def _unmet(met: Sequence[Exposure], joint: Joint) -> Floats:
+    """Return the chance that no vehicle is met; of one vehicle by itself in double precision."""
+    if not met:
+        return np.ones((1, 1))
+    return 1 - met[0].reach() if len(met) == 1 else joint.unmet(met)
+
+
+def _ends(met: Sequence[Exposure], shape: tuple[int, int]) -> dict[str, Floats]:
+    """Return what holds whatever vehicles depend on, and the gross exposures."""
+    most, summed, gross = np.ones(shape), np.zeros(shape), np.zeros(shape)
+    for exposure in met:
+        reach = exposure.reach()
+        np.minimum(most, 1 - reach, out=most)
+        summed += reach
+        gross += exposure.gross()
+    return {"media_least": np.maximum(0.0, 1 - summed), "media_most": most, "gross": gross}
+
+
+def _direct(
+    plan: NoticePlan, retailer: str, sampling: Sampling, unseen: Unseen = Direct.nonreach
+) -> dict[str, Floats]:
     """Return a retailer's direct fields; modelled as rho min u + (1 - rho) prod u."""
     ones = np.ones((1,) * (1 + len(sampling.axes)))
     separate = most = ones
     pieces = 0 * ones
     for notice in plan.direct:
         if notice.retailer == retailer:
-            unseen = notice.nonreach(sampling)
-            separate, most = separate * unseen, np.minimum(most, unseen)
-            pieces = pieces + 1 - unseen
-    shared = sampling.sample(SHARED_FAILURE, f"shared failure/{retailer}")
+            chance = unseen(notice, sampling)
+            separate, most = separate * chance, np.minimum(most, chance)
+            pieces = pieces + 1 - chance
+    shared = sampling.sample(SHARED_FAILURE, f"direct/{retailer}/shared failure")
     return {
         "direct": shared * most + (1 - shared) * separate,
         "direct_least": np.maximum(0.0, 1 - pieces),

@@ -18,6 +18,7 @@ from dpnotice.analyst.rates import (
     check_plain,
     describe,
 )
+from dpnotice.analyst.sampling import drawn
 from dpnotice.errors import EstimateError
 
 _LEAST: Final = 0.2
@@ -101,7 +102,7 @@ class Linkage:
             share = self._of(name)
             label = f"linkage/{name}" if isinstance(self.kappa, Mapping) else "linkage"
             if isinstance(share, Law):
-                share = share.rvs(size=number, random_state=stream(label))
+                share = drawn(share, number, stream(label))
             if np.min(share) < _LEAST:
                 raise EstimateError(
                     f"linkage of {name} may fall below {_LEAST:.0%}, got "

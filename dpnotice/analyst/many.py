@@ -15,7 +15,7 @@ import numpy as np
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.pairs import Pairs
-from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.sampling import Sampling
 
 _DRAWS: Final = 20_000
 _SEED: Final = 0

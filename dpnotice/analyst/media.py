@@ -1,27 +1,38 @@
-"""Publication notice: what a vehicle does to a person's chance of having seen nothing.
+"""Publication notice in print and broadcast: how often a person is exposed.
 
-In: published audience figures. Out: per draw and segment, the chance of no exposure and the mean
-number of exposures. Rates apply to the persons of the universe, of whom the class is a part.
+In: published audience figures. Out: per draw and segment, the chance of no exposure and the law of
+the number of exposures. Rates apply to the persons of the universe, of whom the class is a part.
 """
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
+from dpnotice.analyst.delivery import Target, delivered_index, inside
+from dpnotice.analyst.exposure_laws import (
+    beta_binomial_counts,
+    beta_binomial_nonreach,
+    nbd_counts,
+    nbd_nonreach,
+)
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.rates import (
     Law,
     Quantity,
-    Sampling,
+    Scaled,
     axes_of,
+    centre,
     check_fraction,
+    check_plain,
     check_positive,
     check_text,
+    describe,
 )
-from dpnotice.analyst.vehicle import Exposure, check_common, keep, varying_axes, within
+from dpnotice.analyst.sampling import Sampling
+from dpnotice.analyst.vehicle import Exposure, check_common, keep, spread, varying_axes
 from dpnotice.errors import PlanError
 
 _DUST: Final = 1e-12
@@ -37,14 +48,18 @@ class Print:
     With rho = (2 R1 - R1^2 - R2) / (R1 (1 - R1)), none of n insertions is seen with probability
     (1 - R1) prod over j = 1..n-1 of ((1 - rho)(1 - R1) + j rho) / (1 - rho + j rho).
 
+    Where R1 varies by segment and R2 is of the whole universe, R2 holds the differences between
+    segments too; what is left within them, for shares w_s of the universe, is
+    rho = (2 R1 - R2 - sum w_s R1_s^2) / (sum w_s R1_s (1 - R1_s)).
+
     Attributes:
         name: what the plan calls it.
         reach_1: share of the universe that sees one insertion.
         reach_2: share that sees at least one of two; needed from two insertions on.
         insertions: how many are bought.
         cost_usd: per insertion.
-        universe: persons that the shares are of.
-        target: axis -> levels; nobody else is reached.
+        universe: persons that the shares are of; a frame by segment where only reach_1 varies.
+        target: axis -> levels: nobody else is reached; or delivery shares, see :mod:`.delivery`.
         source: where the figures come from.
         as_of: their date.
 
@@ -59,9 +74,53 @@ class Print:
     insertions: int = 1
     cost_usd: float | None = None
     universe: Quantity | None = None
-    target: Mapping[str, Any] | None = None
+    target: Target = None
     source: str | None = None
     as_of: str | None = None
+
+    @classmethod
+    def of_circulation(
+        cls,
+        name: str,
+        *,
+        circulation: float,
+        readers_per_copy: Quantity,
+        universe: float,
+        duplication: float | None = None,
+        **others: Any,
+    ) -> "Print":
+        """Return a publication by its copies: R1 = circulation x readers per copy / universe.
+
+        Args:
+            name: what the plan calls it.
+            circulation: copies of one issue.
+            readers_per_copy: persons per copy, a number or a law.
+            universe: persons.
+            duplication: share of the universe that reads both of two issues: R2 = 2 R1 - this.
+            **others: further attributes of :class:`Print`.
+
+        Raises:
+            PlanError: more readers than persons, or another figure out of its range.
+        """
+        figures = {"circulation": circulation, "universe": universe, "duplication": duplication}
+        for field, value in figures.items():
+            if value is not None or field != "duplication":
+                _check_number(value, f"{name}: {field}")
+        each = check_positive(readers_per_copy, f"{name}: readers_per_copy")
+        check_plain(each, f"{name}: readers_per_copy")
+        readers = centre(each) * circulation
+        if readers > universe:
+            raise PlanError(
+                f"{name}: circulation x readers_per_copy are {readers:,.0f} persons, more than "
+                f"the universe's {universe:,.0f}; they are not of one population"
+            )
+        two = None
+        if duplication is not None:
+            two = 2 * readers / universe - check_fraction(duplication, f"{name}: duplication")
+        one = Scaled(law=each, factor=circulation / universe) if isinstance(each, Law) else None
+        return cls(
+            name, reach_1=one or readers / universe, reach_2=two, universe=universe, **others
+        )
 
     def __post_init__(self) -> None:
         check_text(self.name, "name")
@@ -76,18 +135,29 @@ class Print:
             )
         if self.reach_2 is not None:
             keep(self, "reach_2", check_fraction)
-            if set(axes_of(self.reach_1)) != set(axes_of(self.reach_2)):
-                raise PlanError(
-                    f"{self.name}: reach_1 and reach_2 must vary by the same axes, or differences "
-                    "between segments would count as duplication; give both by the same frame axes"
-                )
-            self._check_range()
+            self._check_axes()
+            if not self._segments:
+                one, two = centre(self.reach_1), centre(self.reach_2)
+                _check_admissible(self.name, np.array(one), np.array(two))
 
-    def _check_range(self) -> None:
-        shared = Sampling(axes=(), draws=1, seed=0)
-        if not axes_of(self.reach_1):
-            one, two = (float(np.mean(_centre(x, shared))) for x in (self.reach_1, self.reach_2))
-            _check_admissible(self.name, np.array(one), np.array(two))
+    def _check_axes(self) -> None:
+        """Refuse a national R2 within segments, unless the universe tells their shares."""
+        if set(axes_of(self.reach_2)) not in (set(), set(self._segments)):
+            raise PlanError(
+                f"{self.name}: reach_2 varies by other axes than reach_1; give both by the same"
+            )
+        known = {*axes_of(self.universe)}
+        if self._segments and not axes_of(self.reach_2) and not set(self._segments) <= known:
+            raise PlanError(
+                f"{self.name}: reach_1 and reach_2 must vary by the same axes, or differences "
+                "between segments would count as duplication; give both by the same frame axes, "
+                "or the universe as a frame by those of reach_1"
+            )
+
+    @property
+    def _segments(self) -> tuple[str, ...]:
+        """Axes by which one insertion's audience differs."""
+        return tuple(dict.fromkeys([*axes_of(self.reach_1), *axes_of(self.target)]))
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -100,21 +170,54 @@ class Print:
         return None if self.cost_usd is None else self.insertions * self.cost_usd
 
     def exposure(self, sampling: Sampling) -> Exposure:
-        """Return non-reach and mean exposures after all insertions."""
-        one = sampling.sample(self.reach_1, f"{self.name}/reach_1")
-        rho = np.zeros(())
-        if self.reach_2 is not None:
-            two = sampling.sample(self.reach_2, f"{self.name}/reach_2")
-            # Draw (R1, rho), not (R1, R2): independent R1 and R2 would cross the possible range.
-            centre = _centre(self.reach_1, sampling)
-            _check_admissible(self.name, centre, _centre(self.reach_2, sampling))
-            rho = _correlation(centre, two)
-        return within(
-            self,
-            sampling,
-            beta_binomial_nonreach(one, rho, self.insertions),
-            self.insertions * one,
+        """Return what all insertions do."""
+        figures = {"reach_1": self.reach_1} | (
+            {"reach_2": self.reach_2} if self.reach_2 is not None else {}
         )
+        x, level, basis = spread(self, sampling, amount="reach_1", figures=figures)
+        one, number = x["reach_1"] * level, self.insertions
+        _check_audience(self.name, one)
+        one = np.minimum(one, 1.0)
+        # Draw (R1, rho), not (R1, R2): independent R1 and R2 would cross the possible range.
+        rho = self._correlation(sampling, x["reach_2"]) if "reach_2" in x else np.zeros((1, 1))
+        return Exposure(
+            law=partial(beta_binomial_nonreach, insertions=number),
+            figures=(one, rho),
+            mean=(number * one, np.ones((1, 1))),
+            counts=partial(beta_binomial_counts, one, rho, number),
+            basis=basis,
+        )
+
+    def _correlation(self, sampling: Sampling, two: Floats) -> Floats:
+        """Return rho at R1's centre, within segments where R2 is of them all."""
+        index = delivered_index(self.target, self.universe, sampling, self.name)
+        one = self._centred(self.reach_1, sampling) * index
+        if axes_of(self.reach_2) or not self._segments:
+            middle = self._centred(self.reach_2, sampling)
+            _check_admissible(self.name, one, middle)
+            one = np.broadcast_to(one, np.broadcast_shapes(one.shape, middle.shape))
+            return _correlation(one.reshape(1, -1), two)
+        persons = sampling.sample(self.universe, f"vehicle/{self.name}/universe")
+        persons = persons * inside(self.target, sampling)
+        if not persons.any():
+            raise PlanError(f"{self.name}: the target audience has no persons; correct universe")
+        weights = persons / persons.sum()
+        one = one / max(np.sum(weights * index), 1e-300)  # published figures know no spill
+        whole, squares = np.sum(weights * one), np.sum(weights * one**2)
+        _check_admissible(self.name, whole, np.asarray(centre(self.reach_2)))
+        rho = (2 * whole - two - squares) / max(whole - squares, 1e-300)
+        if np.mean(rho) < -PRINTED_ROUNDING:
+            warnings.warn(
+                f"{self.name}: reach_2 leaves less than no duplication within segments, so reach_1 "
+                "by segment and reach_2 disagree; insertions are taken as independent within them",
+                stacklevel=3,
+            )
+        return np.asarray(np.clip(rho, 0.0, 1.0))
+
+    def _centred(self, value: Quantity, sampling: Sampling) -> Floats:
+        if isinstance(value, Law):
+            return np.full((1,) * (1 + len(sampling.axes)), float(value.mean()))
+        return sampling.sample(value, f"vehicle/{self.name}/audience")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +233,7 @@ class Broadcast:
         dispersion: r of the negative binomial; small r means few heavy viewers.
         cost_usd: of the whole schedule.
         universe: persons that the points are of.
-        target: axis -> levels; nobody else is reached.
+        target: axis -> levels: nobody else is reached; or delivery shares, see :mod:`.delivery`.
         source: where the figures come from.
         as_of: their date.
     """
@@ -142,7 +245,7 @@ class Broadcast:
     dispersion: Quantity
     cost_usd: float | None = None
     universe: Quantity | None = None
-    target: Mapping[str, Any] | None = None
+    target: Target = None
     source: str | None = None
     as_of: str | None = None
 
@@ -164,32 +267,41 @@ class Broadcast:
         return self.cost_usd
 
     def exposure(self, sampling: Sampling) -> Exposure:
-        """Return non-reach and mean exposures."""
-        mean = sampling.sample(self.grps, f"{self.name}/grps") / 100
-        cap = sampling.sample(self.reach_cap, f"{self.name}/reach_cap")
-        r = sampling.sample(self.dispersion, f"{self.name}/dispersion")
-        return within(self, sampling, nbd_nonreach(mean, cap, r), mean * (cap > 0))
+        """Return what the whole schedule does."""
+        figures = {name: getattr(self, name) for name in ("grps", "reach_cap", "dispersion")}
+        x, level, basis = spread(self, sampling, amount="grps", figures=figures)
+        return nbd_exposure((x["grps"] / 100, level), x["reach_cap"], x["dispersion"], basis)
 
 
-def beta_binomial_nonreach(reach_1: Floats, rho: Floats, insertions: int) -> Floats:
-    """Return P(no exposure) of the beta-binomial after n insertions; see :class:`Print`.
+def nbd_exposure(
+    mean: tuple[Floats, Floats], cap: Floats, dispersion: Floats, basis: Floats
+) -> Exposure:
+    """Return what negative binomial exposures within a cap do; the mean is a product of two."""
+    each, level = mean
+    return Exposure(
+        law=nbd_nonreach,
+        figures=(each, cap, dispersion, level),
+        mean=(each * (cap > 0), level),
+        counts=lambda most: nbd_counts(each * level, cap, dispersion, most),
+        basis=basis,
+    )
 
-    The product form holds at both ends: rho = 0 is binomial, rho = 1 always the same persons.
 
-    >>> float(beta_binomial_nonreach(np.array(0.3), np.array(2 / 7), 2).round(10))
-    0.55
-    """
-    nonreach = 1 - reach_1 + 0 * rho
-    for j in range(1, insertions):
-        nonreach = nonreach * ((1 - rho) * (1 - reach_1) + j * rho) / (1 - rho + j * rho)
-    return nonreach
+def _check_number(value: Quantity, field: str) -> None:
+    """Refuse a law or a frame, and 0, where a ratio needs one number."""
+    check_plain(check_positive(value, field), field)
+    if isinstance(value, Law) or value == 0:
+        raise PlanError(f"{field} must be a number above 0, got {describe(value)}")
 
 
-def nbd_nonreach(mean: Floats, cap: Floats, dispersion: Floats) -> Floats:
-    """Return P(no exposure) = 1 - c + c (1 + m / (c r))^-r, with c = 0 reaching nobody."""
-    online = np.where(cap > 0, cap, 1.0)
-    r = np.maximum(dispersion, 1e-9)
-    return np.asarray(1 - cap + cap * np.exp(-r * np.log1p(mean / (online * r))))
+def _check_audience(name: str, reach_1: Floats) -> None:
+    """Refuse delivery that exposes more persons of a segment than there are."""
+    if np.any(reach_1 > 1 + _DUST):
+        raise PlanError(
+            f"{name}: delivery by segment would have one insertion reach "
+            f"{float(reach_1.max()):.3f} of a segment's persons; spread it more evenly",
+            code="RANGE",
+        )
 
 
 def _correlation(reach_1: Floats, reach_2: Floats) -> Floats:
@@ -213,9 +325,3 @@ def _check_admissible(name: str, one: Floats, two: Floats) -> None:
         warnings.warn(
             f"{name}: reach_2 is outside its range by rounding; moved to its end", stacklevel=3
         )
-
-
-def _centre(value: Quantity, sampling: Sampling) -> Floats:
-    if isinstance(value, Law):
-        return np.full((1,) * (1 + len(sampling.axes)), float(value.mean()))
-    return sampling.sample(value, "figure")

@@ -13,13 +13,13 @@ from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.rates import (
     Law,
     Quantity,
-    Sampling,
     centre,
     check_fraction,
     check_plain,
     check_positive,
     describe,
 )
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import EstimateError
 
 _MOST_OUTSIDE: Final = 0.999
@@ -89,7 +89,7 @@ class Beyond:
         return np.asarray(((1 - theta) * known + (theta + h - 1) * media) / h)
 
     def _drawn(self, sampling: Sampling) -> tuple[Floats, Floats]:
-        plain = Sampling(axes=(), draws=sampling.draws, seed=sampling.seed)
+        plain = sampling.plain
         theta = plain.sample(0.0 if self.outside is None else self.outside, "outside")
         h = plain.sample(
             1.0 if self.users_per_buyer is None else self.users_per_buyer, "users_per_buyer"

@@ -18,8 +18,9 @@ from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.patterns import histogram
 from dpnotice.analyst.planes import Planes, scored
-from dpnotice.analyst.rates import Law, Quantity, Sampling
+from dpnotice.analyst.rates import Law, Quantity
 from dpnotice.analyst.regions import Regions, expected, join, membership, pair_sd, solve
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.bitmap import DRAWS, Sketch, SketchPlan
 from dpnotice.errors import EstimateError
 from dpnotice.segments import KEYED

@@ -20,8 +20,8 @@ from dpnotice.analyst.intervals import Floats, bonferroni, count_interval
 from dpnotice.analyst.known import Known, Source
 from dpnotice.analyst.outside import Beyond
 from dpnotice.analyst.parts import ordered
-from dpnotice.analyst.rates import Sampling
 from dpnotice.analyst.rungs import shared_by
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.analyst.smoothing import smooth
 from dpnotice.errors import EstimateError
 from dpnotice.result import Estimate

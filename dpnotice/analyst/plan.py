@@ -9,39 +9,46 @@ from typing import Final
 
 import numpy as np
 
+from dpnotice.analyst.curve import Curve
+from dpnotice.analyst.dependence import DEPENDENCE, Duplications, check_dependence
 from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.direct import Direct
+from dpnotice.analyst.drift import DRIFT, Drift
 from dpnotice.analyst.intervals import Counted, bonferroni, check_level, count_interval
 from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
-from dpnotice.analyst.rates import Quantity, Uniform, check_plain, check_signed, check_text
+from dpnotice.analyst.rates import Quantity, check_text
 from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.errors import PlanError
 from dpnotice.result import Estimate
 from dpnotice.segments import CONTACT, Axis
 
-DEPENDENCE: Final = Uniform(low=-0.25, high=0.5)
-"""Elicited: people who meet one vehicle tend somewhat to meet others, but may also avoid them."""
+VEHICLES: Final = (Print, Broadcast, Digital, Curve)
 
 
 @dataclass(frozen=True, slots=True)
 class NoticePlan:
     """A named set of notices.
 
-    Dependence between vehicles within a segment is a mixture that keeps every vehicle's own reach:
-    at 0 exposures are independent, at 1 the same persons meet everything (reach is that of the
-    largest), at -1 different persons do (reach is the sum, at most 1); between, the proportion.
+    Whatever depends on what between vehicles, every one keeps its own reach. A number or law as
+    dependence is a rank correlation between 0 (independent) and 1 (the same persons meet
+    everything), see :class:`dpnotice.analyst.net.Appetite`; known duplications may tell that
+    vehicles exclude each other, too.
 
     Attributes:
         name: what the comparison calls it.
-        notices: vehicles (Print, Broadcast, Digital) and direct notices.
-        dependence: number or law in [-1, 1].
+        notices: vehicles (Print, Broadcast, Digital, Curve) and direct notices.
+        dependence: number or law in [0, 1], or :class:`Duplications`.
+        drift: how far audiences drift between their measurement and the notice.
+        exclusions: what is not counted towards reach, in words: press releases, site hits.
     """
 
     name: str
     notices: Sequence[Vehicle | Direct]
     _: KW_ONLY
-    dependence: Quantity = DEPENDENCE
+    dependence: Quantity | Duplications = DEPENDENCE
+    drift: Drift = DRIFT
+    exclusions: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         check_text(self.name, "a plan's name")
@@ -49,15 +56,23 @@ class NoticePlan:
             raise PlanError(f"{self.name}: notices must be a list, got {self.notices!r}")
         object.__setattr__(self, "notices", tuple(self.notices))
         for notice in self.notices:
-            if not isinstance(notice, (Print, Broadcast, Digital, Direct)):
+            if not isinstance(notice, (*VEHICLES, Direct)):
                 raise PlanError(
-                    f"{self.name}: a notice is a Print, Broadcast, Digital or Direct, "
+                    f"{self.name}: a notice is a Print, Broadcast, Digital, Curve or Direct, "
                     f"got {type(notice).__name__}"
                 )
         names = [notice.name for notice in self.notices]
         if len(set(names)) < len(names):
             raise PlanError(f"{self.name}: each notice needs a name of its own; rename one")
-        check_plain(check_signed(self.dependence, f"{self.name}: dependence"), "dependence")
+        check_dependence(self.dependence, f"{self.name}: dependence")
+        if not isinstance(self.drift, Drift):
+            raise PlanError(f"{self.name}: drift must be a Drift, got {self.drift!r}")
+        if isinstance(self.exclusions, str) or not isinstance(self.exclusions, Sequence):
+            raise PlanError(
+                f"{self.name}: exclusions must be a list of lines, got {self.exclusions!r}"
+            )
+        lines = tuple(check_text(line, f"{self.name}: exclusions") for line in self.exclusions)
+        object.__setattr__(self, "exclusions", lines)
 
     @property
     def media(self) -> tuple[Vehicle, ...]:
@@ -66,8 +81,8 @@ class NoticePlan:
 
     @property
     def direct(self) -> tuple[Direct, ...]:
-        """The direct notices, in order."""
-        return tuple(n for n in self.notices if isinstance(n, Direct))
+        """The direct notices that somebody sends, in order."""
+        return tuple(n for n in self.notices if isinstance(n, Direct) and n.sends)
 
     @property
     def axes(self) -> tuple[str, ...]:
@@ -81,8 +96,13 @@ class NoticePlan:
             PlanError: naming what is missing.
         """
         known = [retailer.retailer for retailer in members.retailers]
-        for notice in self.direct:
-            if notice.retailer not in known:
+        for notice in (n for n in self.notices if isinstance(n, Direct)):
+            if notice.cooperation == "none" and notice.retailer in known:
+                raise PlanError(
+                    f"{self.name}: {notice.retailer} does not cooperate, yet its release is among "
+                    "those of the class; dp_counts_only is a release and no notice"
+                )
+            if notice.cooperation != "none" and notice.retailer not in known:
                 raise PlanError(
                     f"{self.name}: no release of {notice.retailer!r} is among those of the class; "
                     f"the retailers are {', '.join(known)}"
@@ -104,6 +124,15 @@ class NoticePlan:
             _check_channels(notice, axes[CONTACT])
         for vehicle in self.media:
             _check_levels(vehicle, axes)
+
+    def cooperation(self, members: ClassEstimate) -> dict[str, str]:
+        """Return what every retailer does: those with a release and no notice only count."""
+        counted = dict.fromkeys((r.retailer for r in members.retailers), "dp_counts_only")
+        named = {n.retailer: n.cooperation for n in self.notices if isinstance(n, Direct)}
+        lists = {
+            n.retailer: n.cooperation for n in self.direct if n.cooperation == "hands_over_list"
+        }
+        return counted | named | lists
 
     def records_disclosed(self, members: ClassEstimate, level: float = 0.95) -> Estimate:
         """Return how many buyers' records would leave the retailers: every row of every list."""
@@ -174,7 +203,8 @@ def _check_channels(notice: Direct, contact: Axis) -> None:
 
 
 def _check_levels(vehicle: Vehicle, axes: Mapping[str, Axis]) -> None:
-    for axis, levels in (getattr(vehicle, "target", None) or {}).items():
+    target = getattr(vehicle, "target", None)
+    for axis, levels in target.items() if isinstance(target, Mapping) else ():
         listed = (levels,) if isinstance(levels, str) else levels
         if any(level not in axes[axis].levels for level in listed):
             raise PlanError(

@@ -3,19 +3,15 @@
 In: what an analyst types for a rate or an audience. Out: arrays (draws, *axes) for the models.
 """
 
-import hashlib
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
 from dpnotice.analyst.intervals import Floats
 from dpnotice.errors import PlanError
-from dpnotice.segments import Axis
-
-MAX_DRAWS: Final = 10**6
 
 
 @runtime_checkable
@@ -94,6 +90,28 @@ class Uniform:
     def support(self) -> tuple[float, float]:
         """Return the ends."""
         return self.low, self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaled:
+    """A law times a number, at most 1: a rate per copy as a share of a universe."""
+
+    law: Law
+    factor: float
+
+    def rvs(self, size: int, random_state: np.random.Generator) -> Floats:
+        """Return draws of the product, those above 1 as 1."""
+        drawn = np.asarray(self.law.rvs(size=size, random_state=random_state))
+        return np.minimum(drawn * self.factor, 1.0)
+
+    def mean(self) -> float:
+        """Return the mean of the law times the number."""
+        return float(self.law.mean()) * self.factor
+
+    def support(self) -> tuple[float, float]:
+        """Return the ends of the law times the number, at most 1."""
+        low, high = (float(end) * self.factor for end in self.law.support())
+        return low, min(high, 1.0)
 
 
 def beta(*, mean: float, sd: float) -> Beta:
@@ -213,108 +231,7 @@ def check_text(value: object, field: str) -> str:
 
 def axes_of(value: Quantity) -> tuple[str, ...]:
     """Return the axes by which a figure varies: the columns of a frame but the last."""
-    return tuple(map(str, value.columns[:-1])) if _is_frame(value) else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sampling:
-    """What all figures of one estimate share: the axes of its grid, the draws and the seed.
-
-    Each figure has a random stream of its own, keyed by its label and never by its position, so
-    that adding or reordering vehicles moves no other draw and differences between plans are sharp.
-
-    Attributes:
-        axes: the grid's axes, in the inquiry's order.
-        draws: number of draws.
-        seed: of the analyst.
-    """
-
-    axes: tuple[Axis, ...]
-    draws: int
-    seed: int
-
-    def __post_init__(self) -> None:
-        whole = all(type(number) is int for number in (self.draws, self.seed))
-        if not whole or not 1 <= self.draws <= MAX_DRAWS or self.seed < 0:
-            raise PlanError(
-                f"draws must be a whole number from 1 to {MAX_DRAWS:,} and seed one from 0, "
-                f"got {self.draws!r} and {self.seed!r}"
-            )
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Sizes of the grid's axes."""
-        return tuple(len(axis) for axis in self.axes)
-
-    def stream(self, label: str) -> np.random.Generator:
-        """Return the generator of a label, the same for the same seed and label."""
-        words = np.frombuffer(hashlib.sha256(label.encode()).digest(), dtype=np.uint32)
-        return np.random.default_rng(np.random.SeedSequence([self.seed, *map(int, words)]))
-
-    def sample(self, value: Quantity, label: str) -> Floats:
-        """Return a figure's draws, broadcastable to (draws, *shape).
-
-        A number or frame does not vary over draws; a law varies over draws and is shared by all
-        cells, as its error is the figure's, not a cell's.
-
-        Raises:
-            PlanError: a frame lacks a level, names it twice, or an axis of the inquiry is unknown.
-        """
-        ones = (1,) * len(self.axes)
-        if _is_frame(value):
-            return self._by_axes(value, label)[np.newaxis]
-        if isinstance(value, Law):
-            drawn = np.asarray(
-                value.rvs(size=self.draws, random_state=self.stream(label)), dtype=np.float64
-            )
-            return drawn.reshape(self.draws, *ones)
-        return np.full((1, *ones), float(value))
-
-    def mask(self, target: Mapping[str, tuple[str, ...]]) -> Floats:
-        """Return 1 in the cells of a target and 0 elsewhere, shape broadcastable to the grid."""
-        inside = np.ones((1,) * len(self.axes))
-        for place, axis in enumerate(self.axes):
-            if axis.name in target:
-                chosen = np.array([level in target[axis.name] for level in axis.levels], float)
-                inside = inside * np.expand_dims(
-                    chosen, [i for i in range(len(self.axes)) if i != place]
-                )
-        return inside
-
-    def _by_axes(self, frame: Any, label: str) -> Floats:
-        names = axes_of(frame)
-        held = {axis.name: axis for axis in self.axes}
-        if not set(names) <= set(held):
-            raise PlanError(
-                f"{label}: a frame's columns are axes of the inquiry, then the figures; "
-                f"got {', '.join(names)}, and the axes here are {', '.join(held) or 'none'}"
-            )
-        sizes = [len(axis) if axis.name in names else 1 for axis in self.axes]
-        values = np.full(sizes, np.nan)
-        for *levels, value in frame.itertuples(index=False, name=None):
-            chosen = dict(zip(names, levels, strict=True))
-            strange = [(a, v) for a, v in chosen.items() if str(v) not in held[a].levels]
-            if strange:
-                axis, level = strange[0]
-                raise PlanError(
-                    f"{label}: {level!r} is no level of {axis}; "
-                    f"the levels are {', '.join(held[axis].levels)}"
-                )
-            place = tuple(
-                axis.levels.index(str(chosen[axis.name])) if axis.name in names else 0
-                for axis in self.axes
-            )
-            if not math.isnan(values[place]):
-                raise PlanError(
-                    f"{label}: {chosen} is given twice; keep one row per cell", code="OVERLAP"
-                )
-            values[place] = float(value)
-        if np.isnan(values).any():
-            raise PlanError(
-                f"{label}: the frame must give every combination of {', '.join(names)}, "
-                "`unknown` included; add the missing rows"
-            )
-        return values
+    return tuple(map(str, value.columns[:-1])) if is_frame(value) else ()
 
 
 def check_target(target: object, field: str) -> dict[str, tuple[str, ...]]:
@@ -337,7 +254,8 @@ def check_target(target: object, field: str) -> dict[str, tuple[str, ...]]:
     return {str(axis): tuple(chosen) for axis, chosen in levels.items()}
 
 
-def _is_frame(value: object) -> bool:
+def is_frame(value: object) -> bool:
+    """Whether a figure is given as a frame."""
     return hasattr(value, "columns") and hasattr(value, "itertuples")
 
 
@@ -356,7 +274,7 @@ def _number(value: object, field: str) -> float:
 def _checked(value: Quantity, field: str, ends: tuple[float, float], rule: str) -> Quantity:
     if hasattr(value, "to_pandas"):
         value = value.to_pandas()
-    if _is_frame(value):
+    if is_frame(value):
         _check_frame(value, field)
         low, high = float(value.iloc[:, -1].min()), float(value.iloc[:, -1].max())
     elif isinstance(value, Law):

@@ -5,22 +5,37 @@ direct and published notice are independent; over cells reach is the persons' we
 retailers without sketches it is a pair of ends.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from dpnotice.analyst.addressed import recipients_of
+from dpnotice.analyst.claims.recipients import Recipients
+from dpnotice.analyst.dependence import in_words
+from dpnotice.analyst.explained import COLUMNS, explain_width
 from dpnotice.analyst.exposed import Exposed
 from dpnotice.analyst.intervals import Floats, check_level
-from dpnotice.analyst.laying import grid, lay
+from dpnotice.analyst.laying import grid, lay, published
 from dpnotice.analyst.members import ClassEstimate
-from dpnotice.analyst.outside import Beyond
+from dpnotice.analyst.net_reach import (
+    as_estimate,
+    drawing,
+    drawn_reach,
+    mean_frequency,
+    quantiles,
+)
 from dpnotice.analyst.plan import NoticePlan
-from dpnotice.analyst.rates import Sampling, code_of, describe
+from dpnotice.analyst.proxy import proxy_gap_draws
+from dpnotice.analyst.rates import Quantity, code_of
+from dpnotice.analyst.reach_ladder import COLUMNS as RUNGS
+from dpnotice.analyst.reach_ladder import pair_rungs
+from dpnotice.analyst.sampling import SOURCES, Sampling
+from dpnotice.analyst.segment_reach import TOO_FEW, reach_by
 from dpnotice.errors import EstimateError, PlanError
 from dpnotice.reporting import figures, tables, wording
 from dpnotice.result import Estimate, interval_series, summary_frame
-from dpnotice.segments import CONTACT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,18 +43,19 @@ if TYPE_CHECKING:
     from dpnotice.reporting import Axes
 
 LEVEL: Final = 0.95
-TOO_FEW: Final = "not separately estimable: too few buyers for the privacy noise"
+MOST_OFTEN: Final = 20
+BOUND_DRAWS: Final = 10_000
+FREQUENCY_DRAWS: Final = 2_000
+EXPLAINED_DRAWS: Final = 1_000
 CONTACT_AGREES: Final = {
     False: "whether one can write to them agrees between retailers by a weight from 0 (independent)"
     " to 1 (as far as it can), uniform",
     True: "how one can write to them at each is told by the sketches' planes",
 }
 SEEING_AGREES: Final = "whether they see what is sent, by a weight from 0 to 1, uniform"
-SEPARATE_SD: Final = 3.0
-"""A segment whose buyers are within so many noise s.d. of 0 is not separately estimable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, repr=False, eq=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class ReachEstimate:
     """Net reach of a plan: the share of members exposed at least once.
 
@@ -49,26 +65,50 @@ class ReachEstimate:
         draws: (draws,) for one retailer, or for several whose sketches tell all persons apart;
             (draws, 2) low and high ends elsewhere.
         seed: of the analyst.
-        exposures: mean exposures among the reached; None where only bounds are known.
-        bounds: (lower, upper) at 95 % of expected reach, whatever notices depend on each other.
     """
 
     plan: NoticePlan
     members: ClassEstimate
     draws: Floats
     seed: int
-    exposures: Estimate | None
-    bounds: tuple[float, float]
 
     @property
     def reach(self) -> float | None:
         """Mean over draws; None where only bounds are known."""
         return float(self.draws.mean()) if self.draws.ndim == 1 else None
 
+    @cached_property
+    def bounds(self) -> tuple[float, float]:
+        """(lower, upper) at 95 % of expected reach, whatever notices depend on each other."""
+        exposed, sampling = self._laid
+        return quantiles(self.members.beyond.of_everyone(*exposed.widest(), sampling), LEVEL)
+
+    @cached_property
+    def exposures(self) -> Estimate | None:
+        """Mean exposures among the reached; None where only bounds are known."""
+        exposed, sampling = self._laid
+        return mean_frequency(exposed, self.members, sampling)
+
+    @property
+    def _laid(self) -> tuple[Exposed, Sampling]:
+        """The plan laid over the class in the first draws, with all that is not the model's."""
+        sampling = grid(self.plan, self.members, self._first(BOUND_DRAWS))
+        media = published(self.plan, sampling, ends=True)
+        return lay(self.plan, self.members, sampling, media=media), sampling
+
     @property
     def frequency(self) -> float | None:
         """Mean exposures among the reached; None where only bounds are known or nobody is."""
         return None if self.exposures is None else self.exposures.estimate
+
+    @property
+    def _sampling(self) -> Sampling:
+        """The draws and seed, on no grid."""
+        return Sampling(axes=(), draws=len(self.draws), seed=self.seed)
+
+    def _first(self, number: int) -> Sampling:
+        """The same with so many draws at most, for what takes long."""
+        return replace(self._sampling, draws=min(len(self.draws), number))
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Return the interval of reach: quantiles of the draws, of each end where there are two.
@@ -76,7 +116,7 @@ class ReachEstimate:
         Args:
             level: a fraction in (0, 1).
         """
-        return _quantiles(self.draws, check_level(level))
+        return quantiles(self.draws, check_level(level))
 
     def probability_at_least(self, target: float) -> float:
         """Return the chance that reach is at least a target; of the low end where there are two.
@@ -110,7 +150,81 @@ class ReachEstimate:
     def estimate(self, level: float = LEVEL) -> Estimate:
         """Return reach as one estimate."""
         quantity = f"reach of {self.members.population}"
-        return _estimate(self.draws, quantity, self.plan.name, check_level(level))
+        return as_estimate(self.draws, quantity, self.plan.name, check_level(level))
+
+    def reach_n_plus(self, number: int, level: float = LEVEL) -> Estimate:
+        """Return the share of members exposed so often or more, published and direct together.
+
+        See :func:`dpnotice.analyst.frequency.exposure_counts`. From the first 2,000 draws, as the
+        law of counts takes long; once or more often is :attr:`reach` itself, from all.
+
+        Args:
+            number: 1 to 20.
+            level: a fraction in (0, 1).
+
+        Raises:
+            EstimateError: no such number.
+        """
+        if type(number) is not int or not 1 <= number <= MOST_OFTEN:
+            raise EstimateError(
+                f"reach_n_plus counts exposures, 1 to {MOST_OFTEN}, got {number!r}; correct it"
+            )
+        if number == 1:
+            return self.estimate(level)
+        sampling = self._first(FREQUENCY_DRAWS)
+        drawn = drawn_reach(self.plan, self.members, sampling, often=number)
+        quantity = f"share of {self.members.population} exposed {number} times or more"
+        return as_estimate(drawn, quantity, self.plan.name, check_level(level))
+
+    def explain(self, level: float = LEVEL) -> "pd.DataFrame":
+        """Return where the width of the interval comes from; the shares sum to 1.
+
+        See :func:`dpnotice.analyst.explained.explain_width`. From the first 1,000 draws.
+
+        Args:
+            level: of the interval.
+
+        Returns:
+            source, share_of_width, points (a fraction of the class), width_if_known and
+            shift_of_mean (if that source were at its mean), the widest first.
+        """
+        draw = drawing(self.plan, self.members, self._first(EXPLAINED_DRAWS))
+        sources = dict.fromkeys(SOURCES.values())
+        return tables.frame(explain_width(draw, sources, check_level(level)), COLUMNS)
+
+    def proxy_gap(self, audience: Quantity, level: float = LEVEL) -> Estimate:
+        """Return how much more of a proxy audience than of the known buyers the media reach.
+
+        Args:
+            audience: a frame of shares by the axes by which the plan's media vary, summing to 1:
+                the demographic audience that stands for the class in a media plan.
+            level: a fraction in (0, 1).
+        """
+        drawn = proxy_gap_draws(self.plan, self.members, audience, self._sampling)
+        quantity = "reach of the proxy audience less that of known buyers, published notice"
+        return as_estimate(drawn, quantity, self.plan.name, check_level(level))
+
+    def recipients(self) -> Recipients:
+        """Return how many persons are sent a piece, by channel; see :func:`recipients_of`."""
+        return recipients_of(self.plan, self.members, self._sampling)
+
+    def ladder(self, level: float = LEVEL) -> "pd.DataFrame":
+        """Return what can be said of reach, by how much is taken for granted.
+
+        See :func:`dpnotice.analyst.reach_ladder.pair_rungs`. From the first 1,000 draws.
+
+        Returns:
+            rung, rests_on, lower, upper, level; the widest first, the model last.
+        """
+        level, sampling = check_level(level), self._first(EXPLAINED_DRAWS)
+        alone = ("margins", "every notice's own reach, whatever depends on what")
+        modelled = ("modelled", "; ".join(self.assumptions))
+        rows = [
+            dict(zip(RUNGS, (*alone, *self.bounds, LEVEL), strict=True)),
+            *pair_rungs(self.plan, self.members, sampling, level),
+            dict(zip(RUNGS, (*modelled, *self.interval(level), level), strict=True)),
+        ]
+        return tables.frame(rows, RUNGS)
 
     def by(self, axis: str, level: float = LEVEL) -> "pd.DataFrame":
         """Return reach within every level of an axis.
@@ -125,9 +239,8 @@ class ReachEstimate:
         Raises:
             EstimateError: the releases do not hold that axis together with the plan's own axes.
         """
-        rows = [
-            {axis: e.segment, **e.row(), "note": e.note} for e in self._by(axis, check_level(level))
-        ]
+        found = reach_by(self.plan, self.members, self._sampling, axis, check_level(level))
+        rows = [{axis: e.segment, **e.row(), "note": e.note} for e in found]
         return tables.frame(rows, (axis, "estimate", "lower", "upper", "level", "unit", "note"))
 
     @property
@@ -139,7 +252,7 @@ class ReachEstimate:
         found = [
             (f"{axis} {e.segment}", e)
             for axis in self.plan.axes
-            for e in self._by(axis, LEVEL)
+            for e in reach_by(self.plan, self.members, self._sampling, axis, LEVEL)
             if e.note != TOO_FEW
         ]
         return min(found, key=_least, default=None)
@@ -212,7 +325,10 @@ class ReachEstimate:
             told = CONTACT_AGREES[joint.overlap.by_plane is not None]
             lines.append(f"buyers of several retailers: {told}; {SEEING_AGREES}")
         if len(self.plan.media) > 1:
-            lines.append(f"dependence between vehicles: {describe(self.plan.dependence)}")
+            lines.append(f"dependence between vehicles: {in_words(self.plan.dependence)}")
+        lines += [f"not counted towards reach: {line}" for line in self.plan.exclusions]
+        if self.plan.media:
+            lines.append(f"model error: {self.plan.drift.in_words}")
         if silent:
             lines.append(f"no source given for: {', '.join(silent)}")
         return tuple(lines)
@@ -222,33 +338,6 @@ class ReachEstimate:
 
     def _repr_html_(self) -> str:
         return tables.html(self.summary(), self.statement(), self.assumptions)
-
-    def _by(self, axis: str, level: float) -> list[Estimate]:
-        if not isinstance(axis, str) or axis not in self.members.axes:
-            raise EstimateError(
-                f"{axis!r} is no axis of the inquiry; they are {', '.join(self.members.axes)}"
-            )
-        sampling = grid(self.plan, self.members, len(self.draws), self.seed, extra=(axis,))
-        by_contact = axis == CONTACT
-        exposed = lay(self.plan, self.members, sampling, by_contact=by_contact)
-        # Of members in nobody's records no contact is known: within contact, known buyers.
-        beyond = Beyond() if by_contact else self.members.beyond
-        estimates = []
-        for number, name in enumerate(self.members.axes[axis].levels):
-            cells = exposed.within(axis, number)
-            size = self.members.count(level=LEVEL, **{axis: name})
-            drawn = beyond.of_everyone(cells.reach(), cells.media_reach(), sampling)
-            drawn = _realised(drawn, sampling, size)
-            # Few draws of a small segment hold no buyers; they say nothing of its reach.
-            told = np.isfinite(drawn).reshape(len(drawn), -1).all(axis=1)
-            found = _estimate if self._separate(axis, name) and told.any() else _blurred
-            estimates.append(found(drawn[told], f"reach within {axis}", name, level))
-        return estimates
-
-    def _separate(self, axis: str, name: str) -> bool:
-        weights = np.array([float(level == name) for level in self.members.axes[axis].levels])
-        counted = [retailer.products({axis: weights})[0] for retailer in self.members.retailers]
-        return any(value > SEPARATE_SD * noise.sd for value, noise in counted)
 
 
 def estimate_reach(
@@ -276,94 +365,16 @@ def estimate_reach(
     """
     if not isinstance(plan, NoticePlan) or not isinstance(members, ClassEstimate):
         raise PlanError("estimate_reach takes a NoticePlan and the result of estimate_class")
-    sampling = grid(plan, members, draws, seed)
-    exposed = lay(plan, members, sampling)
-    size = members.size()
-    parts = exposed.reach(), exposed.media_reach()
-    drawn = _realised(members.beyond.of_everyone(*parts, sampling), sampling, size)
+    drawn = drawn_reach(plan, members, Sampling(axes=(), draws=draws, seed=seed))
     if not np.isfinite(drawn).all():
         raise EstimateError(
             "the releases do not tell the number of buyers from 0, so no share of them can be "
             "estimated; more buyers or less noise are needed"
         )
     drawn.flags.writeable = False
-    widest = members.beyond.of_everyone(*exposed.widest(), sampling)
-    return ReachEstimate(
-        plan=plan,
-        members=members,
-        draws=drawn,
-        seed=seed,
-        exposures=_exposures(exposed, members, sampling),
-        bounds=_quantiles(widest, LEVEL),
-    )
-
-
-def _realised(reach: Floats, sampling: Sampling, size: Estimate) -> Floats:
-    """Add the chance by which realised differs from expected reach.
-
-    It has s.d. sqrt(r (1 - r) / N) at most; N is taken at its lower end.
-    """
-    shock = sampling.stream("realised").standard_normal(sampling.draws)
-    shock = shock if reach.ndim == 1 else shock[:, np.newaxis]
-    return np.clip(reach + shock * np.sqrt(reach * (1 - reach) / max(1.0, size.lower)), 0.0, 1.0)
-
-
-def _exposures(exposed: Exposed, members: ClassEstimate, sampling: Sampling) -> Estimate | None:
-    """Return mean exposures among the reached, for one retailer: gross over reached."""
-    if len(exposed.buyers) > 1:
-        return None
-    gross = members.beyond.of_everyone(*exposed.exposures(), sampling)
-    reached = members.beyond.of_everyone(exposed.reach(), exposed.media_reach(), sampling)
-    somebody = reached > 0
-    lower, upper = _quantiles(
-        np.divide(gross, reached, out=np.zeros_like(gross), where=somebody), LEVEL
-    )
-    return Estimate(
-        quantity="mean frequency among the reached",
-        estimate=float(gross.mean() / reached.mean()) if somebody.any() else 0.0,
-        lower=lower,
-        upper=upper,
-        level=LEVEL,
-        unit="exposures",
-    )
+    return ReachEstimate(plan=plan, members=members, draws=drawn, seed=seed)
 
 
 def _least(item: tuple[str, Estimate]) -> float:
     """Order segments by their point, or by their low end where there is none."""
     return item[1].lower if item[1].estimate is None else item[1].estimate
-
-
-def _quantiles(draws: Floats, level: float) -> tuple[float, float]:
-    low, high = (draws, draws) if draws.ndim == 1 else (draws[:, 0], draws[:, 1])
-    return (
-        float(np.quantile(low, (1 - level) / 2)),
-        float(np.quantile(high, (1 + level) / 2)),
-    )
-
-
-def _estimate(draws: Floats, quantity: str, segment: str, level: float) -> Estimate:
-    lower, upper = _quantiles(draws, level)
-    both = draws.ndim > 1
-    return Estimate(
-        quantity=quantity,
-        segment=segment,
-        estimate=None if both else float(draws.mean()),
-        lower=lower,
-        upper=upper,
-        level=level,
-        unit="fraction",
-        note="bounds: the overlap between retailers is not known" if both else "",
-    )
-
-
-def _blurred(_draws: Floats, quantity: str, segment: str, level: float) -> Estimate:
-    return Estimate(
-        quantity=quantity,
-        segment=segment,
-        estimate=None,
-        lower=0.0,
-        upper=1.0,
-        level=level,
-        unit="fraction",
-        note=TOO_FEW,
-    )

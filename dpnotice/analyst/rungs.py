@@ -23,7 +23,7 @@ from dpnotice.analyst.identified import (
 )
 from dpnotice.analyst.intervals import Floats, bonferroni, count_interval
 from dpnotice.analyst.known import Known, Source
-from dpnotice.analyst.ladder import bonferroni_pairs, hunter_worsley
+from dpnotice.analyst.pair_bounds import hunter_worsley_high
 from dpnotice.analyst.pairs import ORDERS
 from dpnotice.analyst.propensity import MODEL, gamma_union
 from dpnotice.errors import EstimateError
@@ -64,8 +64,8 @@ class PairLimits:
     def by_sums(self) -> Limits:
         """Bonferroni below, Hunter and Worsley above."""
         low, most = self.totals[1][0], self.totals[_PAIR][1]
-        high = hunter_worsley(sizes_high=self.sizes[:, 1], pairs_low=self.pairs[..., 0])
-        return bonferroni_pairs(sizes_sum_low=low, pairs_sum_high=most), high
+        high = hunter_worsley_high(self.sizes[:, 1], self.pairs[..., 0])
+        return max(0.0, low - most), float(high)
 
     def best(self) -> Limits:
         """Return the least and the most persons that agree with all limits."""

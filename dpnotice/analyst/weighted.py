@@ -18,14 +18,8 @@ from dpnotice.analyst.design import Names
 from dpnotice.analyst.intervals import Counted, Floats, bonferroni, fieller
 from dpnotice.analyst.known import Known, Source
 from dpnotice.analyst.parts import ordered
-from dpnotice.analyst.rates import (
-    Quantity,
-    Sampling,
-    axes_of,
-    check_fraction,
-    check_positive,
-    check_text,
-)
+from dpnotice.analyst.rates import Quantity, axes_of, check_fraction, check_positive, check_text
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import EstimateError
 from dpnotice.reporting import wording
 from dpnotice.result import Estimate

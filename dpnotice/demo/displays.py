@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from dpnotice.analyst.media import Print
-from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.datasets import Visits
 
 SOURCE: Final = "visits per week in The Complete Journey, as a survey of the buyers would show them"
@@ -118,7 +118,7 @@ def _predicted(
     """Return the reach of n weeks, per store, through the project's own vehicle."""
     alone = Sampling(axes=(), draws=1, seed=0)
     reach = [
-        1 - Print("display", reach_1=a, reach_2=b, insertions=weeks).exposure(alone).nonreach
+        Print("display", reach_1=a, reach_2=b, insertions=weeks).exposure(alone).reach()
         for a, b in zip(one.tolist(), two.tolist(), strict=True)
     ]
     return np.concatenate(reach).ravel()

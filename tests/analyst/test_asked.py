@@ -1,5 +1,6 @@
 """What will be asked is the ratio that a release then answers, with the law of its two errors."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,16 +9,17 @@ import pytest
 
 from dpnotice.analyst.asked import Asked, AskedReach, asked_reach, asked_share
 from dpnotice.analyst.design import planned
+from dpnotice.analyst.drift import Drift
 from dpnotice.analyst.media import Print
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Uniform
 from dpnotice.errors import EstimateError, PlanError
 from dpnotice.inquiry import Inquiry
-from made.notices import by_state, direct
+from made.notices import by_state, direct, steady
 from made.releases import wen
 
 MAILED = NoticePlan("mailed", [direct(delivered=0.8, seen=0.5)])
-LOCAL = NoticePlan("local", [Print("Local", reach_1=by_state(0.1, 0.3, 0.9))])
+LOCAL = steady(NoticePlan("local", [Print("Local", reach_1=by_state(0.1, 0.3, 0.9))]))
 
 
 def every_cell_of(asked: Inquiry) -> Any:
@@ -134,7 +136,7 @@ def test_a_reach_spans_from_the_cell_reached_least_to_the_one_reached_most() -> 
 
 
 def test_buyers_of_retailers_without_direct_notice_are_reached_by_media_alone() -> None:
-    mixed = NoticePlan("mixed", [*MAILED.notices, Print("All", reach_1=0.2)])
+    mixed = steady(NoticePlan("mixed", [*MAILED.notices, Print("All", reach_1=0.2)]))
     reach = asked_reach(wen(), mixed, 2)
     assert reach.rates[1] == pytest.approx([0.2] * 5)
     assert reach.drawn == pytest.approx(((1 - 0.8 * 0.6) * 0.5 + 0.2 * 0.5) / 2 + 0.2 / 2)
@@ -169,6 +171,18 @@ def test_a_law_of_the_plan_shows_in_what_the_reach_may_come_to() -> None:
     reach = asked_reach(wen(), NoticePlan("p", [direct(delivered=Uniform(low=0.5, high=1.0))]), 1)
     assert reach.drawn.std() > 0.02
     assert reach.rates[0, 0] == pytest.approx(2 * reach.drawn.mean())
+
+
+def test_the_drift_of_audiences_shows_in_what_the_reach_may_come_to() -> None:
+    drifting = asked_reach(wen(), replace(LOCAL, drift=Drift(own=0.3, common=0.0)), 1)
+    assert asked_reach(wen(), LOCAL, 1).drawn.std() == pytest.approx(0, abs=1e-12)
+    assert drifting.drawn.std() > 0.02
+
+
+def test_a_retailer_that_sends_nothing_is_reached_by_media_alone() -> None:
+    counts = direct("ulta", delivered=0.8, cooperation="dp_counts_only")
+    plan = steady(NoticePlan("p", [*MAILED.notices, counts, Print("All", reach_1=0.2)]))
+    assert asked_reach(wen(), plan, 2).rates[1] == pytest.approx([0.2] * 5)
 
 
 @pytest.mark.parametrize("seed", [0, 7])
@@ -209,7 +223,8 @@ def test_a_plan_by_axes_that_no_table_holds_together_has_no_errors() -> None:
 
 def test_a_plan_that_varies_by_no_axis_needs_the_total_alone() -> None:
     inquiry = wen(tables=[{"of": []}])
-    reach = asked_reach(inquiry, NoticePlan("p", [Print("All", reach_1=0.3)]), 1)
+    plan = steady(NoticePlan("p", [Print("All", reach_1=0.3)]))
+    reach = asked_reach(inquiry, plan, 1)
     assert isinstance(reach, AskedReach)
     v = every_cell_of(inquiry)
     assert variances(reach, inquiry) == pytest.approx((0.09 * v, v, 0.3 * v))

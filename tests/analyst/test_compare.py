@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
@@ -92,6 +93,12 @@ def test_costs_are_media_and_pieces() -> None:
     assert ROWS.loc["retailer sends", "cost_usd"] == pytest.approx(1_600, abs=1)
 
 
+def test_a_retailer_that_only_counts_costs_and_discloses_nothing_and_adds_no_reach() -> None:
+    counts = NoticePlan("counts only", [PAPER, email("dp_counts_only")])
+    row = compared([PUBLICATION, counts]).to_frame().set_index("plan").drop(columns="level")
+    assert row.loc["counts only"].tolist() == row.loc["publication"].tolist()
+
+
 def test_a_missing_price_is_not_given_and_never_zero() -> None:
     assert math.isnan(ROWS.loc["price unknown", "cost_usd"])
 
@@ -123,7 +130,7 @@ def test_a_target_adds_the_chance_of_meeting_it() -> None:
 def test_a_figure_that_two_plans_share_is_drawn_alike() -> None:
     twice = [SENT, NoticePlan("the same again", [email(), PAPER])]
     one, other = compared(twice).estimates
-    assert one.draws == pytest.approx(other.draws, abs=1e-12)
+    assert one.draws == pytest.approx(other.draws, abs=1e-12)  # one vehicle: double precision
 
 
 def test_the_order_of_plans_changes_no_plan() -> None:
@@ -139,6 +146,35 @@ def test_a_difference_between_plans_is_sharper_than_either_plan() -> None:
 
 def test_the_same_seed_gives_the_same_table() -> None:
     assert compared().to_frame().equals(RESULT.to_frame())
+
+
+def test_the_difference_of_two_plans_is_that_of_their_draws() -> None:
+    one, other = (estimate.draws for estimate in RESULT.estimates[:2])
+    found = RESULT.difference("retailer sends", "publication", level=0.8)
+    assert found.estimate == pytest.approx((other - one).mean())
+    assert (found.lower, found.upper) == pytest.approx(tuple(np.quantile(other - one, [0.1, 0.9])))
+    assert (found.segment, found.level) == ("retailer sends", 0.8)
+    assert "publication" in found.quantity
+
+
+def test_a_plan_differs_from_itself_by_nothing() -> None:
+    found = RESULT.difference("publication", "publication")
+    assert (found.estimate, found.lower, found.upper) == (0, 0, 0)
+
+
+def test_pairs_of_ends_differ_from_the_least_to_the_most() -> None:
+    result = compared(members=TWO)
+    one, other = (estimate.draws for estimate in result.estimates[:2])
+    found = result.difference("retailer sends", "publication")
+    assert found.estimate is None
+    assert found.lower == pytest.approx(np.quantile(other[:, 0] - one[:, 1], 0.025))
+    assert found.upper == pytest.approx(np.quantile(other[:, 1] - one[:, 0], 0.975))
+
+
+@pytest.mark.parametrize("names", [("nobody", "publication"), ("publication", "nobody")])
+def test_a_difference_to_a_plan_that_is_not_compared_is_refused(names: tuple[str, str]) -> None:
+    with pytest.raises(PlanError, match="no plan is called 'nobody'; they are publication"):
+        RESULT.difference(*names)
 
 
 # --- refusals ------------------------------------------------------------------------------

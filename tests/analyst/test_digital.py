@@ -1,13 +1,16 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dpnotice.analyst.digital import Digital
-from dpnotice.analyst.media import nbd_nonreach
-from dpnotice.analyst.rates import Sampling, lognormal
+from dpnotice.analyst.exposure_laws import nbd_nonreach
+from dpnotice.analyst.rates import beta, lognormal
+from dpnotice.analyst.sampling import Sampling
+from dpnotice.segments import Axis
 from made.notices import AGE, STATE, by_state, display, mean, over, reach, refusal
 
 shares = st.floats(0.01, 0.99)
@@ -163,3 +166,80 @@ def test_nothing_of_a_digital_audience_has_a_default(missing: str) -> None:
     del fields[missing]
     with pytest.raises(TypeError, match=missing):
         Digital("display", **fields)
+
+
+# --- delivery by segment -------------------------------------------------------------------
+PERSONS = by_state(600e3, 400e3, 0)
+
+
+@pytest.mark.parametrize("cap", [None, 4])
+def test_a_segments_share_of_impressions_is_spread_over_its_persons(cap: int | None) -> None:
+    vehicle = display(universe=PERSONS, target=by_state(0.3, 0.7, 0), frequency_cap=cap)
+    alone = [
+        reach(display(impressions=1e6 * share, universe=persons, frequency_cap=cap))
+        for share, persons in ((0.3, 600e3), (0.7, 400e3), (1, 1e6))
+    ]
+    assert over(vehicle, STATE).tolist() == pytest.approx(alone, abs=1e-9)
+
+
+@pytest.mark.parametrize("cap", [None, 4])
+def test_counts_of_a_segment_are_those_of_its_impressions_alone(cap: int | None) -> None:
+    sampling = Sampling(axes=(STATE,), draws=1, seed=0)
+    vehicle = display(universe=PERSONS, target=by_state(0.3, 0.7, 0), frequency_cap=cap)
+    got = vehicle.exposure(sampling)
+    alone = display(impressions=0.7e6, universe=400e3, frequency_cap=cap).exposure(sampling)
+    assert (got.counts(3)[1:] @ got.basis)[:, 0, 1] == pytest.approx(
+        (alone.counts(3)[1:] @ alone.basis)[:, 0, 1]
+    )
+
+
+def test_a_segment_that_overfills_its_cap_is_refused_with_the_largest_for_all() -> None:
+    fields = {"universe": PERSONS, "target": by_state(0.3, 0.7, 0), "frequency_cap": 2}
+    message = refusal(lambda: over(display(impressions=3e6, **fields), STATE))
+    # New York: 99% of 2 x 0.9 x 400,000 / (0.9 x 0.6 x 0.7)
+    assert "at most 1,885,714 impressions" in message
+    assert over(display(impressions=1_885_714, **fields), STATE)[1] <= 0.9
+
+
+MARKET = Axis(name="market", levels=tuple(f"market {i}" for i in range(99)))
+MARKETS = Sampling(axes=(MARKET,), draws=20, seed=0)
+
+
+def by_market(values: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame({"market": MARKET.levels, "value": values})
+
+
+def over_markets(load: float, last: float) -> Digital:
+    """Three impressions a device at most; the fullest market but the last takes `load` of them."""
+    served = np.append(3 * 0.9 * load * np.geomspace(0.1, 1, 99), 3 * 0.9 * last)
+    return display(
+        impressions=1e4 * served.sum(),
+        universe=by_market(np.full(100, 1e4)),
+        target=by_market(served / served.sum()),
+        viewable=beta(mean=0.7, sd=0.02),
+        invalid=0.0,
+        on_target=1.0,
+        frequency_cap=3,
+    )
+
+
+@pytest.mark.parametrize(("load", "error"), [(0.6, 1e-6), (0.9, 2e-6)])
+def test_capped_reach_of_many_segments_follows_from_a_few_levels(load: float, error: float) -> None:
+    vehicle = over_markets(load, 0.3)
+    exposure = vehicle.exposure(MARKETS)
+    assert exposure.nonreach.shape[1] < 20
+    for market in (0, 40, 98, 99):
+        part = float(vehicle.target["value"].iloc[market])
+        alone = display(
+            impressions=vehicle.impressions * part,
+            universe=1e4,
+            **{n: getattr(vehicle, n) for n in ("viewable", "invalid", "on_target")},
+            frequency_cap=3,
+        )
+        direct = alone.exposure(MARKETS).reach()[:, 0]
+        assert exposure.reach()[:, market] == pytest.approx(direct, abs=error)
+
+
+def test_a_single_overfull_segment_among_many_is_refused() -> None:
+    assert over_markets(0.6, 0.99).exposure(MARKETS).reach().max() <= 0.9
+    assert "cap of 3" in refusal(lambda: over_markets(0.6, 1.001).exposure(MARKETS))

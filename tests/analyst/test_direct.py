@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dpnotice.analyst.direct import COOPERATION, MODES, Direct
-from dpnotice.analyst.rates import Sampling, beta
+from dpnotice.analyst.direct import COOPERATION, MODES, SENDING, Direct
+from dpnotice.analyst.rates import beta
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.segments import Axis
 from made.notices import direct, refusal
 
@@ -27,10 +28,44 @@ def reach(notice: Direct) -> dict[str, float]:
 
 
 # --- the ladder ----------------------------------------------------------------------------
-def test_the_ladder_of_the_notes_delivers_77_600_of_100_000() -> None:
+def test_of_100_000_identified_77_600_letters_arrive_after_re_mailing() -> None:
+    """Post for 80,000; 6 % come back, and half of these find a new address."""
     identified = np.array([0, 0, 80_000, 0, 20_000, 0])
-    notice = direct(mode="post", delivered=1 - 0.06 * (1 - 0.5), seen=1.0)
+    notice = direct(mode="post", delivered=1 - 0.06, rescued=0.5, seen=1.0)
     assert identified @ (1 - notice.nonreach(sampling())[0]) == pytest.approx(77_600)
+
+
+@given(fractions, fractions, fractions)
+def test_re_mailing_delivers_a_share_of_what_came_back(
+    delivered: float, rescued: float, seen: float
+) -> None:
+    got = reach(direct(mode="post", delivered=delivered, rescued=rescued, seen=seen))
+    assert got["post"] == pytest.approx((delivered + (1 - delivered) * rescued) * seen)
+    assert got["none"] == 0
+
+
+@given(fractions, fractions, fractions)
+def test_after_a_bounce_it_is_the_letter_that_is_re_mailed(
+    email: float, post: float, rescued: float
+) -> None:
+    got = reach(
+        direct(
+            mode="email_then_post", delivered=email, delivered_post=post, rescued=rescued, seen=1.0
+        )
+    )
+    letter = post + (1 - post) * rescued
+    assert got["email"] == pytest.approx(email)
+    assert got["post"] == pytest.approx(letter)
+    assert got["email+post"] == pytest.approx(email + (1 - email) * letter)
+
+
+def test_a_rescue_of_nothing_changes_nothing() -> None:
+    law = beta(mean=0.9, sd=0.05)
+    plain, none = (
+        direct(mode="post", delivered=law, **more).nonreach(sampling())
+        for more in ({}, {"rescued": 0.0})
+    )
+    assert none == pytest.approx(plain)
 
 
 @pytest.mark.parametrize(
@@ -101,13 +136,26 @@ def test_a_rate_may_vary_by_an_axis() -> None:
     assert unseen[0, :, 1].tolist() == pytest.approx([0.1, 0.6])
 
 
-def test_contact_is_always_among_its_axes() -> None:
-    assert direct().axes == ("contact",)
+@pytest.mark.parametrize("cooperation", SENDING)
+def test_contact_is_always_among_the_axes_of_what_is_sent(cooperation: str) -> None:
+    assert direct(cooperation=cooperation).sends
+    assert direct(cooperation=cooperation).axes == ("contact",)
 
 
-def test_the_axes_of_its_frames_are_its_axes() -> None:
+@pytest.mark.parametrize("cooperation", ["dp_counts_only", "none"])
+def test_who_only_counts_or_does_nothing_sends_nothing_and_varies_by_nothing(
+    cooperation: str,
+) -> None:
     rates = pd.DataFrame({"state": ["CA", "unknown"], "delivered": [0.9, 0.4]})
-    assert set(direct(delivered=rates).axes) == {"contact", "state"}
+    notice = direct(cooperation=cooperation, delivered=rates)
+    assert not notice.sends
+    assert notice.axes == ()
+
+
+@pytest.mark.parametrize("field", ["delivered", "rescued", "seen"])
+def test_the_axes_of_its_frames_are_its_axes(field: str) -> None:
+    rates = pd.DataFrame({"state": ["CA", "unknown"], "rate": [0.9, 0.4]})
+    assert set(direct(mode="post", **{field: rates}).axes) == {"contact", "state"}
 
 
 def test_the_name_tells_retailer_and_mode() -> None:
@@ -122,7 +170,7 @@ def test_an_unknown_mode_is_refused_with_the_choice(bad: object) -> None:
     )
 
 
-@pytest.mark.parametrize("bad", ["none", "dp_counts_only", None])
+@pytest.mark.parametrize("bad", ["", "None", "counts", None, ["none"]])
 def test_an_unknown_cooperation_is_refused_with_the_choice(bad: object) -> None:
     assert f"cooperation must be one of {', '.join(COOPERATION)}" in refusal(
         lambda: direct(cooperation=bad)
@@ -142,9 +190,22 @@ def test_a_letters_rate_in_percent_is_asked_about() -> None:
 
 
 @pytest.mark.parametrize("field", ["delivered", "seen"])
-@pytest.mark.parametrize("bad", [None, "0.9", True, float("nan")])
+@pytest.mark.parametrize("bad", ["0.9", True, float("nan")])
 def test_a_rate_that_is_no_number_is_refused(field: str, bad: object) -> None:
     assert f"{field} must be a" in refusal(lambda: direct(**{field: bad}))
+
+
+@pytest.mark.parametrize("mode", ["email", "in_account"])
+def test_nothing_is_re_mailed_where_no_letter_is_sent(mode: str) -> None:
+    assert "rescued is a share of letters that come back" in refusal(
+        lambda: direct(mode=mode, rescued=0.5)
+    )
+
+
+def test_a_rescue_in_percent_is_asked_about() -> None:
+    assert "rescued must be a fraction in [0, 1], got 50; percentages?" in refusal(
+        lambda: direct(mode="post", rescued=50)
+    )
 
 
 def test_email_then_post_needs_the_letters_rate() -> None:

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dpnotice.analyst.outside import Beyond
-from dpnotice.analyst.rates import Sampling, beta, lognormal
+from dpnotice.analyst.rates import beta, lognormal
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import DpnoticeError
 
 SAMPLING = Sampling(axes=(), draws=2_000, seed=3)

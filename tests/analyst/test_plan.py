@@ -6,11 +6,13 @@ import pytest
 
 from dpnotice import estimate_class
 from dpnotice.analyst.digital import Digital
+from dpnotice.analyst.drift import DRIFT, Drift
 from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import DEPENDENCE, NoticePlan
+from dpnotice.analyst.rates import Uniform, beta
 from dpnotice.errors import DpnoticeError
-from made.notices import direct, refusal
+from made.notices import direct, refusal, steady
 from made.releases import noisy_release, wen
 
 CELLS = 100 * np.array([[300, 200, 100, 0, 0], [100, 100, 100, 50, 0], [50, 0, 0, 0, 100]])
@@ -45,9 +47,32 @@ def test_the_axes_of_a_plan_are_those_of_its_notices() -> None:
     assert set(NoticePlan("mixed", [direct(), targeted]).axes) == {"contact", "state"}
 
 
-def test_the_default_dependence_is_the_elicited_one() -> None:
-    assert (DEPENDENCE.low, DEPENDENCE.high) == (-0.25, 0.5)
+def test_a_retailer_that_sends_nothing_is_no_direct_notice() -> None:
+    silent = [direct("a", cooperation="none"), direct("b", cooperation="dp_counts_only")]
+    plan = NoticePlan("p", [*silent, direct("c"), PAPER])
+    assert plan.direct == (direct("c"),)
+    assert plan.media == (PAPER,)
+    assert NoticePlan("p", [*silent, PAPER]).axes == ()
+
+
+def test_the_default_dependence_is_the_elicited_one_and_never_below_independence() -> None:
+    assert (DEPENDENCE.low, DEPENDENCE.high) == (0.0, 0.5)
     assert NoticePlan("p", [PAPER]).dependence == DEPENDENCE
+
+
+def test_audiences_drift_unless_it_is_said_that_they_do_not() -> None:
+    assert NoticePlan("p", [PAPER]).drift == DRIFT
+    assert DRIFT.own > 0
+    assert DRIFT.common > 0
+    assert steady(NoticePlan("p", [PAPER])).drift == Drift(own=0, common=0, union=0)
+
+
+def test_a_plan_keeps_what_it_does_not_count() -> None:
+    said = ["press releases", "visits to the site"]
+    plan = NoticePlan("p", [PAPER], exclusions=said)
+    said.clear()
+    assert plan.exclusions == ("press releases", "visits to the site")
+    assert NoticePlan("p", [PAPER]).exclusions == ()
 
 
 @pytest.mark.parametrize("bad", ["", None, 5, "two\nlines"])
@@ -62,7 +87,7 @@ def test_notices_are_a_list(bad: Any) -> None:
 
 @pytest.mark.parametrize("bad", ["Weekly", 3, None])
 def test_a_notice_is_a_vehicle_or_direct(bad: Any) -> None:
-    assert "a notice is a Print, Broadcast, Digital or Direct" in refusal(
+    assert "a notice is a Print, Broadcast, Digital, Curve or Direct" in refusal(
         lambda: NoticePlan("p", [PAPER, bad])
     )
 
@@ -71,9 +96,26 @@ def test_two_notices_of_one_name_are_refused() -> None:
     assert "each notice needs a name of its own" in refusal(lambda: NoticePlan("p", [PAPER, PAPER]))
 
 
-@pytest.mark.parametrize("bad", [1.5, -2, None, "0.5", float("nan")])
-def test_a_dependence_outside_minus_one_to_one_is_refused(bad: object) -> None:
+@pytest.mark.parametrize("bad", [1.5, -0.01, None, "0.5", float("nan"), Uniform(low=-1, high=0)])
+def test_a_dependence_outside_zero_to_one_is_refused(bad: object) -> None:
     assert "dependence must be" in refusal(lambda: NoticePlan("p", [PAPER], dependence=bad))
+
+
+@pytest.mark.parametrize("bad", [0.91, 1.0, Uniform(low=0.5, high=1.0), beta(mean=0.5, sd=0.1)])
+def test_a_dependence_that_may_come_near_one_is_refused(bad: object) -> None:
+    assert "dependence is a rank correlation from 0 to 0.9" in refusal(
+        lambda: NoticePlan("p", [PAPER], dependence=bad)
+    )
+
+
+@pytest.mark.parametrize("bad", [None, 0.1, (0.1, 0.05), {"own": 0.1}])
+def test_a_drift_is_stated_as_such(bad: Any) -> None:
+    assert "drift must be a Drift" in refusal(lambda: NoticePlan("p", [PAPER], drift=bad))
+
+
+@pytest.mark.parametrize("bad", ["press releases", None, 3, [None], [""]])
+def test_exclusions_are_a_list_of_lines_of_text(bad: Any) -> None:
+    assert "exclusions" in refusal(lambda: NoticePlan("p", [PAPER], exclusions=bad))
 
 
 def test_a_dependence_by_segment_is_refused() -> None:
@@ -92,6 +134,23 @@ def test_a_retailer_without_a_release_is_refused_with_those_known() -> None:
     message = refusal(lambda: plan.check_fits(members("sephora", "amazon")))
     assert "no release of 'ulta'" in message
     assert "amazon, sephora" in message
+
+
+def test_a_release_of_a_retailer_that_does_not_cooperate_is_refused() -> None:
+    plan = NoticePlan("p", [direct(cooperation="none"), PAPER])
+    message = refusal(lambda: plan.check_fits(members()))
+    assert "sephora does not cooperate, yet its release is among those of the class" in message
+    assert "dp_counts_only is a release and no notice" in message
+
+
+def test_a_retailer_that_does_not_cooperate_and_has_no_release_fits() -> None:
+    NoticePlan("p", [direct("ulta", cooperation="none"), PAPER]).check_fits(members())
+
+
+def test_a_retailer_that_only_counts_needs_a_release() -> None:
+    plan = NoticePlan("p", [direct("ulta", cooperation="dp_counts_only")])
+    assert "no release of 'ulta'" in refusal(lambda: plan.check_fits(members()))
+    plan.check_fits(members("ulta"))
 
 
 def test_an_axis_that_the_inquiry_lacks_is_refused_with_those_it_has() -> None:
@@ -148,6 +207,43 @@ def test_a_target_level_that_an_inquiry_lacks_is_refused(levels: object) -> None
     plan = NoticePlan("p", [Print("Local", reach_1=0.3, target={"state": levels})])
     message = refusal(lambda: plan.check_axes(wen().axes))
     assert "Local: target state must name levels of that axis: CA, NY, unknown" in message
+
+
+def test_who_sends_nothing_needs_no_axis_of_contacts() -> None:
+    asked = wen(axes={"state": ["CA"]}, tables=[{"of": ["state"]}])
+    NoticePlan("p", [direct(cooperation="dp_counts_only")]).check_axes(asked.axes)
+
+
+# --- cooperation ---------------------------------------------------------------------------
+def test_whoever_has_a_release_and_no_notice_only_counts() -> None:
+    plan = NoticePlan("p", [direct("ulta"), direct("amazon", cooperation="none")])
+    assert plan.cooperation(members("sephora", "ulta")) == {
+        "sephora": "dp_counts_only",
+        "ulta": "sends_itself",
+        "amazon": "none",
+    }
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_whoever_hands_over_a_list_does_so_whatever_else_it_sends(order: int) -> None:
+    both = [direct(cooperation="hands_over_list"), direct(mode="post")]
+    assert NoticePlan("p", both[::order]).cooperation(members()) == {"sephora": "hands_over_list"}
+
+
+@pytest.mark.parametrize(
+    ("retailer", "cooperation"), [("sephora", "dp_counts_only"), ("x", "none")]
+)
+def test_who_sends_nothing_costs_and_discloses_nothing(retailer: str, cooperation: str) -> None:
+    plan = NoticePlan("p", [PAPER, direct(retailer, cooperation=cooperation, unit_cost_usd=1)])
+    cost, records = plan.cost_usd(members()), plan.records_disclosed(members())
+    assert cost is not None
+    assert (cost.lower, cost.estimate, cost.upper) == (2_000, 2_000, 2_000)
+    assert (records.lower, records.estimate, records.upper) == (0, 0, 0)
+
+
+def test_a_price_is_not_missed_where_nothing_is_sent() -> None:
+    plan = NoticePlan("p", [PAPER, direct(cooperation="dp_counts_only")])
+    assert plan.cost_usd(members()) is not None
 
 
 # --- records -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from scipy import stats
 
 from dpnotice.analyst.rates import (
     Law,
-    Sampling,
+    Scaled,
     Uniform,
     axes_of,
     beta,
@@ -22,13 +22,9 @@ from dpnotice.analyst.rates import (
     describe,
     lognormal,
 )
-from made.notices import AGE, STATE, refusal
+from made.notices import refusal
 
 BY_STATE = pd.DataFrame({"state": ["CA", "NY", "unknown"], "rate": [0.1, 0.2, 0.3]})
-
-
-def sampling(*, draws: int = 50, seed: int = 7) -> Sampling:
-    return Sampling(axes=(STATE, AGE), draws=draws, seed=seed)
 
 
 # --- laws ----------------------------------------------------------------------------------
@@ -49,6 +45,32 @@ def test_a_lognormal_law_has_the_mean_and_sd_of_the_figure_itself(mean: float, c
     assert oracle.mean() == pytest.approx(mean, rel=1e-9)
     assert oracle.std() == pytest.approx(cv * mean, rel=1e-9)
     assert law.mean() == pytest.approx(mean, rel=1e-9)
+
+
+READERS = Scaled(law=Uniform(low=2.0, high=4.0), factor=0.1)
+
+
+def test_a_scaled_law_is_the_law_times_the_number() -> None:
+    one, other = (law.rvs(500, np.random.default_rng(1)) for law in (READERS, READERS.law))
+    assert one == pytest.approx(0.1 * other)
+    assert READERS.mean() == pytest.approx(0.3)
+    assert READERS.support() == pytest.approx((0.2, 0.4))
+
+
+def test_a_scaled_law_stays_at_one_where_the_product_passes_it() -> None:
+    law = Scaled(law=lognormal(mean=3, sd=3), factor=0.25)
+    drawn = law.rvs(2_000, np.random.default_rng(1))
+    assert drawn.max() == 1
+    assert 0 < drawn.min() < 0.5
+    assert law.support() == (0, 1)
+
+
+def test_a_scaled_law_of_scipy_is_a_law() -> None:
+    law = Scaled(law=stats.gamma(4), factor=0.05)
+    assert isinstance(law, Law)
+    assert check_fraction(law, "reach_1") is law
+    assert law.mean() == pytest.approx(0.2)
+    assert law.rvs(9, np.random.default_rng(1)).shape == (9,)
 
 
 @pytest.mark.parametrize(
@@ -170,106 +192,6 @@ def test_a_target_of_another_form_is_refused(bad: object) -> None:
 def test_the_axes_of_a_frame_are_its_columns_but_the_last() -> None:
     assert axes_of(BY_STATE) == ("state",)
     assert axes_of(0.3) == ()
-
-
-# --- sampling ------------------------------------------------------------------------------
-def test_a_number_is_the_same_in_every_draw_and_cell() -> None:
-    drawn = sampling().sample(0.25, "rate")
-    assert np.broadcast_to(drawn, (50, 3, 3)).ravel().tolist() == [0.25] * 450
-
-
-def test_a_law_varies_over_draws_and_is_shared_by_all_cells() -> None:
-    drawn = sampling().sample(beta(mean=0.2, sd=0.1), "rate")
-    assert drawn.shape == (50, 1, 1)
-    assert len(np.unique(drawn)) == 50
-
-
-def test_a_frozen_scipy_law_is_drawn_from_the_labels_own_stream() -> None:
-    law = stats.beta(4, 56)
-    expected = law.rvs(50, random_state=sampling().stream("rate"))
-    assert sampling().sample(law, "rate").ravel().tolist() == expected.tolist()
-
-
-@given(st.permutations([("CA", 0.1), ("NY", 0.2), ("unknown", 0.3)]))
-def test_the_order_of_a_frames_rows_does_not_matter(rows: list[tuple[str, float]]) -> None:
-    drawn = sampling().sample(pd.DataFrame(rows, columns=["state", "rate"]), "rate")
-    assert drawn[0, :, 0].tolist() == [0.1, 0.2, 0.3]
-
-
-def test_the_order_of_a_frames_axes_does_not_matter() -> None:
-    cells = [(s, a, i) for i, (s, a) in enumerate((s, a) for s in STATE.levels for a in AGE.levels)]
-    one = pd.DataFrame(cells, columns=["state", "age", "rate"])
-    other = one[["age", "state", "rate"]].iloc[::-1]
-    assert sampling().sample(one, "x").tolist() == sampling().sample(other, "x").tolist()
-    assert sampling().sample(one, "x")[0].ravel().tolist() == list(range(9))
-
-
-def test_a_frame_that_lacks_a_level_is_refused() -> None:
-    message = refusal(lambda: sampling().sample(BY_STATE.iloc[:2], "Weekly/reach_1"))
-    assert "Weekly/reach_1" in message
-    assert "`unknown` included; add the missing rows" in message
-
-
-def test_a_frame_that_gives_a_level_twice_is_refused() -> None:
-    twice = pd.concat([BY_STATE, BY_STATE.iloc[:1]])
-    assert "given twice; keep one row per cell" in refusal(lambda: sampling().sample(twice, "x"))
-
-
-def test_a_frame_with_a_strange_level_is_refused() -> None:
-    strange = BY_STATE.replace("NY", "New York")
-    message = refusal(lambda: sampling().sample(strange, "x"))
-    assert "'New York' is no level of state" in message
-    assert "CA, NY, unknown" in message
-
-
-def test_a_frame_by_an_axis_that_the_grid_lacks_is_refused() -> None:
-    strange = BY_STATE.rename(columns={"state": "province"})
-    assert "province" in refusal(lambda: sampling().sample(strange, "x"))
-
-
-def test_the_same_seed_and_label_give_the_same_draws() -> None:
-    law = lognormal(mean=1, sd=1)
-    assert sampling().sample(law, "a").tolist() == sampling().sample(law, "a").tolist()
-
-
-def test_another_label_gives_other_draws() -> None:
-    law = lognormal(mean=1, sd=1)
-    assert not np.isin(sampling().sample(law, "a"), sampling().sample(law, "b")).any()
-
-
-def test_another_seed_gives_other_draws() -> None:
-    law = lognormal(mean=1, sd=1)
-    assert not np.isin(sampling().sample(law, "a"), sampling(seed=8).sample(law, "a")).any()
-
-
-def test_a_labels_draws_do_not_depend_on_what_was_drawn_before() -> None:
-    law, shared = lognormal(mean=1, sd=1), sampling()
-    shared.sample(law, "b")
-    assert shared.sample(law, "a").tolist() == sampling().sample(law, "a").tolist()
-
-
-def test_draws_leave_the_global_random_state_alone() -> None:
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002 -- the global state is the point
-    sampling().sample(stats.beta(2, 3), "a")
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
-
-
-@pytest.mark.parametrize(
-    ("draws", "seed"), [(0, 0), (-1, 0), (10**6 + 1, 0), (10.5, 0), ("10", 0), (10, -1), (10, 1.5)]
-)
-def test_impossible_draws_and_seeds_are_refused(draws: int, seed: int) -> None:
-    assert "draws must be a whole number" in refusal(lambda: sampling(draws=draws, seed=seed))
-
-
-def test_a_target_is_one_in_its_cells_and_zero_elsewhere() -> None:
-    inside = sampling().mask({"state": ("CA",), "age": ("young", "unknown")})
-    expected = np.zeros((3, 3))
-    expected[0, [0, 2]] = 1
-    assert np.broadcast_to(inside, (3, 3)).tolist() == expected.tolist()
-
-
-def test_without_a_target_everyone_is_inside() -> None:
-    assert np.broadcast_to(sampling().mask({}), (3, 3)).tolist() == np.ones((3, 3)).tolist()
 
 
 @pytest.mark.parametrize(

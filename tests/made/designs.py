@@ -15,7 +15,7 @@ import numpy as np
 from dpnotice.analyst.counts import RetailerCounts, fit_counts
 from dpnotice.analyst.design import Design
 from dpnotice.analyst.intervals import LinearNoise
-from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.inquiry import Inquiry
 from dpnotice.privacy import Noise, NoiseLaw
 from made.releases import marginal, release, wen

@@ -14,7 +14,7 @@ from dpnotice.analyst.counts import fit_counts
 from dpnotice.analyst.joint import JointCounts
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.overlap import Overlap, Sketched
-from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.analyst.regions import membership
 from dpnotice.bitmap import Sketch
 from dpnotice.inquiry import Inquiry

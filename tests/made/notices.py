@@ -1,6 +1,7 @@
 """Vehicles and direct notices made for tests, and what is read off them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,13 @@ import pytest
 
 from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.direct import Direct
+from dpnotice.analyst.drift import STEADY
+from dpnotice.analyst.exposed import Exposed
+from dpnotice.analyst.laying import grid, lay, published
 from dpnotice.analyst.media import Broadcast, Print
-from dpnotice.analyst.rates import Sampling
+from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.plan import NoticePlan
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.errors import PlanError
 from dpnotice.segments import Axis
@@ -47,22 +53,43 @@ def direct(retailer: str = "sephora", **changes: Any) -> Direct:
     return Direct(retailer, **{**fields, **changes})
 
 
+def steady(plan: NoticePlan) -> NoticePlan:
+    """The same plan, its audiences just as they were measured."""
+    return replace(plan, drift=STEADY)
+
+
+def laid(  # noqa: PLR0913 -- whatever can be asked
+    plan: NoticePlan,
+    members: ClassEstimate,
+    *,
+    draws: int = 3,
+    seed: int = 0,
+    extra: tuple[str, ...] = (),
+    by_contact: bool = False,
+    often: int = 0,
+) -> Exposed:
+    """Lay a plan over a class, with its ends and how often."""
+    sampling = grid(plan, members, Sampling(axes=(), draws=draws, seed=seed), extra=extra)
+    media = published(plan, sampling, ends=True, often=often)
+    return lay(plan, members, sampling, by_contact=by_contact, media=media)
+
+
 def by_state(*values: float) -> pd.DataFrame:
     return pd.DataFrame({"state": STATE.levels, "value": values})
 
 
 def reach(vehicle: Vehicle, sampling: Sampling = ALL) -> float:
-    return 1 - float(vehicle.exposure(sampling).nonreach.ravel()[0])
+    return float(vehicle.exposure(sampling).reach().ravel()[0])
 
 
 def mean(vehicle: Vehicle) -> float:
-    return float(vehicle.exposure(ALL).mean.ravel()[0])
+    return float(vehicle.exposure(ALL).gross().ravel()[0])
 
 
 def over(vehicle: Vehicle, *axes: Axis) -> np.ndarray[Any, Any]:
     """Reach by cell in one draw."""
     sampling = Sampling(axes=axes, draws=1, seed=0)
-    return np.broadcast_to(1 - vehicle.exposure(sampling).nonreach, (1, *sampling.shape))[0]
+    return vehicle.exposure(sampling).reach()[0].reshape(sampling.shape)
 
 
 def refusal(call: Callable[[], object]) -> str:

@@ -9,17 +9,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from scipy import stats
 
 import dpnotice as dn
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.release import Release
-from made.notices import by_state, direct
+from made.notices import by_state, direct, steady
 from made.releases import noisy_release, wen
 
 READERS = np.array([0.35, 0.15, 0.0])
 READERS_OF_TWO = np.array([0.5, 0.22, 0.0])
 INSERTIONS = 3
+Floats = npt.NDArray[np.float64]
 Whole = npt.NDArray[np.int_]
 Truth = npt.NDArray[np.bool_]
 
@@ -78,7 +80,7 @@ def email(retailer: str, delivered: float, seen: float) -> dn.Direct:
 
 
 def estimated(plan: NoticePlan, members: ClassEstimate, draws: int = 400) -> Any:
-    return dn.estimate_reach(plan, members, draws=draws, seed=1)
+    return dn.estimate_reach(steady(plan), members, draws=draws, seed=1)
 
 
 # --- one retailer --------------------------------------------------------------------------
@@ -124,26 +126,75 @@ def test_every_state_is_reached_as_simulated(world: dict[str, Any], number: int)
     assert within(got, truth)
 
 
-def test_vehicles_met_by_the_same_persons_reach_as_simulated(world: dict[str, Any]) -> None:
-    half = world["rng"].random(PERSONS) < 0.5  # in half of the world the same persons meet both
-    habit = world["rng"].random(PERSONS)
-    one = np.where(half, habit, world["rng"].random(PERSONS)) < 0.3
-    other = np.where(half, habit, world["rng"].random(PERSONS)) < 0.4
-    vehicles = [dn.Print("A", reach_1=0.3), dn.Print("B", reach_1=0.4)]
-    plan = NoticePlan("same", vehicles, dependence=0.5)
-    assert within(estimated(plan, world["members"]).reach, one | other)
+# --- one appetite for all vehicles ---------------------------------------------------------
+TAU = 0.4
+SHAPE = (1 - TAU) / (2 * TAU)
+"""k of the appetite, Gamma(k, mean 1), at this rank correlation."""
+TITLES = {"A": (0.3, 0.42, 3), "B": (0.2, 0.3, 2)}
+"""Reach of one insertion, of two, and insertions."""
 
 
-def test_vehicles_met_by_different_persons_reach_as_simulated(world: dict[str, Any]) -> None:
-    half = world["rng"].random(PERSONS) < 0.5
-    habit = world["rng"].random(PERSONS)
-    one = np.where(half, habit, world["rng"].random(PERSONS)) < 0.3
-    other = np.where(half, 1 - habit, world["rng"].random(PERSONS)) < 0.4
-    vehicles = [dn.Print("A", reach_1=0.3), dn.Print("B", reach_1=0.4)]
-    plan = NoticePlan("different", vehicles, dependence=-0.5)
-    assert within(estimated(plan, world["members"]).reach, one | other)
+def counted_if_met(rng: np.random.Generator, law: Floats, appetite: Floats) -> Whole:
+    """Exposures of persons: met as their appetite has it, then as often as the law has it.
+
+    Args:
+        rng: of the test.
+        law: chances of 0, 1, 2, ... exposures of a person taken at random.
+        appetite: of every person.
+    """
+    clock = SHAPE * (law[0] ** (-1 / SHAPE) - 1)
+    met = rng.random(len(appetite)) > np.exp(-appetite * clock)
+    often = rng.choice(np.arange(1, len(law)), len(appetite), p=law[1:] / law[1:].sum())
+    return np.where(met, often, 0)
 
 
+def insertions_seen(one: float, two: float, number: int) -> Floats:
+    """Beta-binomial: from reach of one insertion and of two."""
+    total = (two - one) / (2 * one - one**2 - two)
+    return stats.betabinom(number, one * total, (1 - one) * total).pmf(np.arange(number + 1))
+
+
+def radio_heard() -> Floats:
+    """Negative binomial, mean 0.8 / 0.7, among the seven in ten who can be reached."""
+    among = stats.nbinom(0.6, 0.6 / (0.6 + 0.8 / 0.7)).pmf(np.arange(60))
+    return np.eye(60)[0] * 0.3 + 0.7 * among
+
+
+@pytest.fixture(scope="module")
+def exposures(world: dict[str, Any]) -> Whole:
+    """Of every person, published and direct together."""
+    rng = np.random.default_rng(23)
+    appetite = rng.gamma(SHAPE, 1 / SHAPE, PERSONS)
+    laws = [*(insertions_seen(*title) for title in TITLES.values()), radio_heard()]
+    published = sum(counted_if_met(rng, law, appetite) for law in laws)
+    return np.asarray(published + world["email"])
+
+
+def by_appetite(tau: float) -> NoticePlan:
+    papers = [
+        dn.Print(name, reach_1=one, reach_2=two, insertions=number)
+        for name, (one, two, number) in TITLES.items()
+    ]
+    return NoticePlan("all", [email("sephora", 0.9, 0.8), *papers, RADIO], dependence=tau)
+
+
+@pytest.mark.parametrize("often", [1, 2, 3, 6])
+def test_vehicles_met_by_one_appetite_are_met_so_often_as_simulated(
+    world: dict[str, Any], exposures: Whole, often: int
+) -> None:
+    got = estimated(by_appetite(TAU), world["members"]).reach_n_plus(often)
+    assert within(got.estimate, exposures >= often)
+
+
+def test_vehicles_taken_as_independent_would_be_seen(
+    world: dict[str, Any], exposures: Whole
+) -> None:
+    result = estimated(by_appetite(0.0), world["members"])
+    for often in (1, 2, 6):  # three times or more happen to be about as many
+        assert not within(result.reach_n_plus(often).estimate, exposures >= often)
+
+
+# --- ways of individual notice, and members beyond the known -------------------------------
 def test_a_letter_after_a_bounce_reaches_as_simulated(world: dict[str, Any]) -> None:
     rng, contact = world["rng"], world["contact"]
     arrives = (contact <= 1) & (rng.random(PERSONS) < 0.85)

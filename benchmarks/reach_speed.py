@@ -1,0 +1,158 @@
+"""How fast net reach is worked out: 100,000 draws x 100 segments x 20 vehicles.
+
+In: `--draws`, `--segments`, `--vehicles`, `--rounds`. Out: seconds for the joint law of the
+vehicles (their curves and the union), beside the bare matrix product with the transcendentals that
+nobody can avoid (one logarithm and one exponential per draw and segment), measured in turn in the
+same run; the same against direct evaluation; how far blocks and threads move a result; and how long
+a whole `estimate_reach` takes, with laws drawn, direct notice, bounds and frequency.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+import dpnotice as dn
+from dpnotice.analyst import net
+from dpnotice.analyst.drift import Drift
+from dpnotice.analyst.sampling import Sampling
+from dpnotice.analyst.vehicle import Exposure
+from dpnotice.segments import Axis
+from made.releases import noisy_release, wen
+
+
+def schedule(levels: tuple[str, ...], vehicles: int) -> list[dn.Broadcast]:
+    """Return vehicles whose weight differs by segment, each with three uncertain figures."""
+    rng = np.random.default_rng(7)
+    found = []
+    for number in range(vehicles):
+        points = np.exp(rng.normal(0, 0.3, len(levels)))
+        found.append(
+            dn.Broadcast(
+                f"station {number}",
+                grps=dn.lognormal(mean=40, sd=15),
+                reach_cap=dn.beta(mean=0.8, sd=0.05),
+                dispersion=dn.lognormal(mean=1, sd=0.4),
+                universe=pd.DataFrame({"state": levels, "persons": 1 / points}),
+                target=pd.DataFrame(
+                    {"state": levels, "share": np.full(len(levels), 1 / len(levels))}
+                ),
+            )
+        )
+    return found
+
+
+def timed(call: Callable[[], Any]) -> tuple[float, Any]:
+    """Return seconds and the result."""
+    began = time.perf_counter()
+    found = call()
+    return time.perf_counter() - began, found
+
+
+def floor(one: Any, other: Any) -> Any:
+    """One matrix product, a logarithm and an exponential per draw and segment."""
+    product = one @ other
+    np.log(product, out=product)
+    return np.exp(product, out=product)
+
+
+def direct(exposures: list[Exposure], theta: Any, rows: slice) -> Any:
+    """Evaluate the law cell by cell, without nodes, in double precision."""
+    total = np.zeros(())
+    for exposure in exposures:
+        figures = [x[rows] if len(x) > 1 else x for x in exposure.figures]
+        unmet = 1 - (1 - exposure.law(*figures)) @ exposure.basis
+        total = total + np.expm1(-theta[rows] * np.log(unmet))
+    return np.exp(-np.log1p(total) / theta[rows])
+
+
+def kernel(draws: int, segments: int, vehicles: int, rounds: int) -> None:
+    """Print the joint law's time beside its floor."""
+    levels = tuple(f"s{number}" for number in range(segments - 1))
+    axis = Axis(name="state", levels=(*levels, "unknown"))
+    sampling = Sampling(axes=(axis,), draws=draws, seed=1)
+    media = schedule(axis.levels, vehicles)
+    drawing, exposures = timed(lambda: [vehicle.exposure(sampling) for vehicle in media])
+    theta = np.random.default_rng(2).uniform(0, 2, draws)
+    law = net.Appetite(theta=theta)
+    rng = np.random.default_rng(3)
+    one = rng.random((draws, vehicles), dtype=np.float32)
+    other = rng.random((vehicles, segments), dtype=np.float32)
+    times, floors = [], []
+    for _ in range(rounds):
+        took, unmet = timed(lambda: law.unmet(exposures))
+        times.append(took)
+        floors.append(timed(lambda: floor(one, other))[0])
+    rows = slice(0, 2_000)
+    off = np.abs(unmet[rows] - direct(exposures, theta[:, np.newaxis], rows)).max()
+    moved = 0.0
+    for block, cores in ((2**12, 1), (2**20, 2), (2**16, 5)):
+        with (
+            patch.object(net, "_IN_CACHE", block),
+            patch.object(os, "cpu_count", lambda c=cores: c),
+        ):
+            moved = max(moved, float(np.abs(law.unmet(exposures) - unmet).max()))
+    ratios = [took / least for took, least in zip(times, floors, strict=True)]
+    nodes = len(exposures[0].basis)
+    print(
+        f"{draws:,} draws x {segments} segments x {vehicles} vehicles, {nodes} nodes, {rounds} rounds"
+    )
+    print(f"  joint law            {min(times):.3f} s (median {statistics.median(times):.3f})")
+    print(f"  product and floor    {min(floors):.3f} s (median {statistics.median(floors):.3f})")
+    print(f"  ratio, side by side  {statistics.median(ratios):.2f} (least {min(ratios):.2f})")
+    print(f"  drawing the figures  {drawing:.3f} s")
+    print(f"  error against direct evaluation {off:.1e}; moved by blocks and threads {moved:.1e}")
+
+
+def whole(draws: int, vehicles: int) -> None:
+    """Print how long whole estimates take."""
+    states = [f"S{number:02d}" for number in range(24)]
+    asked = wen(axes={"state": states, "contact": ["email+post", "email", "post", "none"]})
+    sizes = asked.shape(("state", "contact"))
+    cells = np.random.default_rng(4).integers(500, 5_000, sizes)
+    members = dn.estimate_class([noisy_release(asked, cells)], outside=dn.beta(mean=0.2, sd=0.05))
+    media = schedule(asked.axes["state"].levels, vehicles)
+    email = dn.Direct(
+        "sephora",
+        mode="email",
+        cooperation="sends_itself",
+        delivered=dn.beta(mean=0.9, sd=0.03),
+        seen=1.0,
+    )
+    plan = dn.NoticePlan("plan", [*media, email], drift=Drift(own=0.1, common=0.05))
+    for number in (10_000, draws):
+        took, reach = timed(lambda number=number: dn.estimate_reach(plan, members, draws=number))
+        print(
+            f"  estimate_reach, {number:,} draws x {cells.size} cells x {vehicles} vehicles {took:.2f} s"
+        )
+    for name, call in (
+        ("explain", reach.explain),
+        ("reach_n_plus(3)", lambda: reach.reach_n_plus(3)),
+    ):
+        print(f"  {name} {timed(call)[0]:.2f} s")
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=100_000)
+    parser.add_argument("--segments", type=int, default=100)
+    parser.add_argument("--vehicles", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=9)
+    asked = parser.parse_args()
+    kernel(asked.draws, asked.segments, asked.vehicles, asked.rounds)
+    whole(asked.draws, asked.vehicles)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Somebody else's published figures -> what does not add up."""

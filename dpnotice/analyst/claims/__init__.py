@@ -1,0 +1,1 @@
+"""Reach -> claims -> payments; is the fund enough?"""

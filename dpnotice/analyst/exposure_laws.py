@@ -1,0 +1,120 @@
+"""Laws of how often a person is exposed: beta-binomial and negative binomial.
+
+In: figures of a vehicle by draw and level. Out: the chance of no exposure, and of 0, 1, 2, ... with
+the rest in the last cell, so that no exposure is lost.
+"""
+
+from typing import Final
+
+import numpy as np
+from scipy.special import gammaln
+
+from dpnotice.analyst.intervals import Floats
+
+_LEAST_DISPERSION: Final = 1e-9
+_ONE: Final = np.ones(())
+
+
+def beta_binomial_nonreach(reach_1: Floats, rho: Floats, insertions: int) -> Floats:
+    """Return P(no exposure) of the beta-binomial after n insertions.
+
+    (1 - R1) prod over j = 1..n-1 of ((1 - rho)(1 - R1) + j rho) / (1 - rho + j rho): the product
+    form holds at both ends, rho = 0 (binomial) and rho = 1 (always the same persons).
+
+    >>> float(beta_binomial_nonreach(np.array(0.3), np.array(2 / 7), 2).round(10))
+    0.55
+    """
+    nonreach = 1 - reach_1 + 0 * rho
+    for j in range(1, insertions):
+        nonreach = nonreach * ((1 - rho) * (1 - reach_1) + j * rho) / (1 - rho + j * rho)
+    return nonreach
+
+
+def beta_binomial_counts(reach_1: Floats, rho: Floats, insertions: int, most: int) -> Floats:
+    """Return the chances of 0, 1, ..., and of `most` or more exposures in n insertions.
+
+    With A_j = prod over i = 1..j-1 of (1 - rho) R1 + i rho, B_m likewise with 1 - R1, and D with
+    1: P(0) = (1 - R1) B_n / D, P(n) = R1 A_n / D, and between them
+    P(j) = C(n, j) R1 (1 - R1) (1 - rho) A_j B_(n-j) / D.
+
+    Returns:
+        (most + 1, *broadcast shape).
+    """
+    one, r = np.broadcast_arrays(reach_1, rho)
+    n, steps = insertions, np.arange(1, insertions).reshape(-1, *(1,) * one.ndim)
+    some = min(n, most - 1)
+    with np.errstate(divide="ignore"):
+        hit, miss, either = (_log_products((1 - r) * p + steps * r) for p in (one, 1 - one, 1.0))
+        ends, inner = (np.log(1 - one), np.log(one)), np.log(one * (1 - one) * (1 - r))
+    chances = np.zeros((most + 1, *one.shape))
+    for j in range(some + 1):
+        if j == 0:
+            log = ends[0] + miss[n - 1]
+        elif j == n:
+            log = ends[1] + hit[n - 1]
+        else:
+            ways = gammaln(n + 1) - gammaln(j + 1) - gammaln(n - j + 1)
+            log = ways + inner + hit[j - 1] + miss[n - j - 1]
+        chances[j] = np.exp(log - either[n - 1])
+    return with_rest(chances)
+
+
+def _log_products(factors: Floats) -> Floats:
+    """Return logarithms of the products of the first 0, 1, ... factors."""
+    sums = np.cumsum(np.log(factors), axis=0)
+    return np.concatenate([np.zeros((1, *factors.shape[1:])), sums])
+
+
+def nbd_nonreach(mean: Floats, cap: Floats, dispersion: Floats, level: Floats = _ONE) -> Floats:
+    """Return P(no exposure) = 1 - c + c (1 + m / (c r))^-r, with c = 0 reaching nobody.
+
+    Args:
+        mean: exposures per person at level 1.
+        cap: c.
+        dispersion: r.
+        level: what the mean is multiplied by.
+    """
+    r = np.maximum(dispersion, _LEAST_DISPERSION)
+    each = mean / (_online(cap) * r)
+    return 1 - cap + cap * np.exp(-r * _log1p(each * level))
+
+
+def nbd_counts(mean: Floats, cap: Floats, dispersion: Floats, most: int) -> Floats:
+    """Return the chances of 0, 1, ..., and of `most` or more exposures.
+
+    Within the cap P(j + 1) / P(j) = (r + j) / (j + 1) b / (1 + b), b = m / (c r).
+
+    Returns:
+        (most + 1, *broadcast shape).
+    """
+    r = np.maximum(dispersion, _LEAST_DISPERSION)
+    b = mean / (_online(cap) * r)
+    chance = cap * np.exp(-r * np.log1p(b))
+    chances = np.zeros((most + 1, *np.broadcast_shapes(chance.shape, b.shape)))
+    for j in range(most):
+        chances[j] = chance + (1 - cap if j == 0 else 0)
+        chance = chance * ((r + j) / (j + 1) * (b / (1 + b)))
+    return with_rest(chances)
+
+
+def with_rest(chances: Floats) -> Floats:
+    """Put what the chances before it lack to 1 into the last cell."""
+    chances[-1] = np.maximum(0.0, 1 - chances[:-1].sum(axis=0))
+    return chances
+
+
+def convolve(one: Floats, other: Floats) -> Floats:
+    """Return the law of the sum of two counts, counts on the first axis, cut off at its end."""
+    total = np.zeros(np.broadcast_shapes(one.shape, other.shape))
+    for n in range(len(total)):
+        total[n:] += one[n] * other[: len(total) - n]
+    return total
+
+
+def _online(cap: Floats) -> Floats:
+    return np.where(cap > 0, cap, 1.0)
+
+
+def _log1p(x: Floats) -> Floats:
+    """Return log(1 + x): in single precision without log1p, which has no fast version there."""
+    return np.log1p(x) if x.dtype == np.float64 else np.log(1 + x)

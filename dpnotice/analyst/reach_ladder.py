@@ -1,0 +1,108 @@
+"""What can be said of reach, by how much is taken for granted.
+
+In: a plan, a class, the draws. Out: rungs from the widest, which holds whatever depends on what, to
+the modelled one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from dpnotice.analyst.dependence import joint_law
+from dpnotice.analyst.drift import exposures
+from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.laying import grid, lay, published
+from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.net_reach import of_members, quantiles
+from dpnotice.analyst.pair_bounds import sharp_bounds, union_bounds
+from dpnotice.analyst.plan import NoticePlan
+from dpnotice.analyst.sampling import SOURCES, Sampling
+from dpnotice.analyst.vehicle import Exposure
+
+COLUMNS: Final = ("rung", "rests_on", "lower", "upper", "level")
+PAIRS: Final = (
+    "every vehicle's reach, and pairs of vehicles as modelled: Dawson and Sankoff's low end, "
+    "Hunter and Worsley's high one; direct and published notice independent within a segment"
+)
+SHARP: Final = "the same at the mean of every figure: the linear programme over all combinations"
+_MOST_VEHICLES: Final = 15
+
+
+def pair_rungs(
+    plan: NoticePlan, members: ClassEstimate, sampling: Sampling, level: float
+) -> list[dict[str, Any]]:
+    """Return what pairs of vehicles say of reach: as intervals, and sharply at the means.
+
+    Args:
+        plan: the notices; with fewer than three vehicles, pairs say everything.
+        members: the class.
+        sampling: draws and seed.
+        level: confidence of the ends.
+
+    Returns:
+        Rows of :data:`COLUMNS`.
+    """
+    if len(plan.media) < 2:  # noqa: PLR2004 -- a pair
+        return []
+    low, high = (
+        quantiles(_reach(plan, members, sampling, unmet), level)
+        for unmet in _by_pairs(plan, members, sampling)
+    )
+    rows = [_row("pairs of vehicles", PAIRS, (low[0], high[1]), level)]
+    if len(plan.media) <= _MOST_VEHICLES:
+        still = replace(sampling, draws=1, still=frozenset(SOURCES.values()))
+        ends = [
+            quantiles(_reach(plan, members, still, unmet), level)
+            for unmet in _sharply(plan, members, still)
+        ]
+        rows.append(_row("pairs of vehicles, sharp", SHARP, (ends[0][0], ends[1][1]), level))
+    return rows
+
+
+def _row(rung: str, rests_on: str, ends: tuple[float, float], level: float) -> dict[str, Any]:
+    return dict(zip(COLUMNS, (rung, rests_on, *ends, level), strict=True))
+
+
+def _reach(plan: NoticePlan, members: ClassEstimate, sampling: Sampling, unmet: Floats) -> Floats:
+    """Return the draws of reach with the published part put in the model's place."""
+    own = grid(plan, members, sampling)
+    media = published(plan, own) | {"media": unmet}
+    return of_members(lay(plan, members, own, media=media), members, own)
+
+
+def _by_pairs(
+    plan: NoticePlan, members: ClassEstimate, sampling: Sampling
+) -> tuple[Floats, Floats]:
+    """Return non-reach of the media at the least and the most that pairs allow, (draws, cells)."""
+    low, high = union_bounds(*_singles_and_pairs(plan, grid(plan, members, sampling)))
+    return 1 - low, 1 - high
+
+
+def _sharply(plan: NoticePlan, members: ClassEstimate, still: Sampling) -> tuple[Floats, Floats]:
+    """Return the same by the linear programme, cell by cell, in one draw."""
+    single, both = _singles_and_pairs(plan, grid(plan, members, still))
+    found = [sharp_bounds(single[:, 0, s], both[:, :, 0, s]) for s in range(single.shape[-1])]
+    return np.array([[1 - b.lower for b in found]]), np.array([[1 - b.upper for b in found]])
+
+
+def _singles_and_pairs(plan: NoticePlan, own: Sampling) -> tuple[Floats, Floats]:
+    """Return reach (V, draws, cells) of vehicles, and (V, V, draws, cells) of both of a pair."""
+    met = exposures(plan.media, plan.drift, own)
+    names = [vehicle.name for vehicle in plan.media]
+    shape = own.draws, int(np.prod(own.shape))
+    single = np.stack([np.broadcast_to(e.reach(), shape) for e in met])
+    both = np.zeros((len(met), *single.shape))
+    for a in range(len(met)):
+        both[a, a] = single[a]
+        for b in range(a):
+            unmet = _unmet([met[a], met[b]], [names[a], names[b]], plan, own)
+            both[a, b] = both[b, a] = np.maximum(0.0, single[a] + single[b] - (1 - unmet))
+    return single, both
+
+
+def _unmet(
+    pair: Sequence[Exposure], names: Sequence[str], plan: NoticePlan, own: Sampling
+) -> Floats:
+    return joint_law(plan.dependence, names, own).unmet(pair)
