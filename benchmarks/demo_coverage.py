@@ -18,10 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import compare
-from dpnotice.datasets import Case, complete_journey, store_visits
-from dpnotice.demo.displays import vehicles
+from dpnotice.datasets import Case, complete_journey
+from dpnotice.demo.displays import duplications, vehicles
 from dpnotice.demo.findings import class_findings, reach_findings
-from dpnotice.demo.steps import SKETCH, STORES, WEEKS, plans
+from dpnotice.demo.steps import SKETCH, WEEKS, plans, visited
 from dpnotice.release import Release
 from dpnotice.retailer.sketch import DocketKey
 from made.repeated import Taken
@@ -44,15 +44,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         case = complete_journey(folder, sketch_epsilon=SKETCH)
         repeated = [answers(case, DocketKey.create(f"{folder}/{n}")) for n in range(repetitions)]
-    visits = store_visits(list(case.truth["households"]), weeks=WEEKS, stores=STORES)
+    before, during = visited(case)
     contact = np.array(list(case.truth["households"].values()))
-    proposed = plans(case, vehicles(visits, contact))
+    proposed = plans(case, vehicles(before, contact, len(WEEKS)), duplications(before))
     covered: Counter[tuple[str, str]] = Counter()
     for releases in repeated:
         members = estimate_class(releases)
         findings = [*class_findings(case, releases, members)]
         if not asked.class_only:
-            findings += reach_findings(compare(proposed, members, draws=2_000), visits, contact)
+            findings += reach_findings(compare(proposed, members, draws=2_000), during, contact)
         covered.update({(f.what, f.of): int(f.covers) for f in findings})
     floor = binom.ppf(FALSE_ALARM, repetitions, 0.95) / repetitions
     print(f"{repetitions} repetitions; a rate below {floor:.3f} has a chance of {FALSE_ALARM:g}")

@@ -11,7 +11,15 @@ import numpy as np
 
 from dpnotice.analyst.classes import Classes, fit_classes
 from dpnotice.analyst.net import Appetite, Joint, Mixture
-from dpnotice.analyst.rates import Law, Quantity, Uniform, check_fraction, check_plain, describe
+from dpnotice.analyst.rates import (
+    Law,
+    Quantity,
+    Uniform,
+    axes_of,
+    check_fraction,
+    check_plain,
+    describe,
+)
 from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import PlanError
 
@@ -19,6 +27,7 @@ DEPENDENCE: Final = Uniform(low=0.0, high=0.5)
 """Elicited: people who meet one vehicle tend somewhat to meet others. Never below independence, so
 that reach is never put above it unless duplications are known that say so."""
 _MOST: Final = 0.9
+_TWO: Final = 2
 Pair: TypeAlias = tuple[str, str]
 
 
@@ -58,9 +67,9 @@ class Duplications:
     def __post_init__(self) -> None:
         for what, shares in (("reach_1", self.reach_1), ("reach_2", self.reach_2)):
             for name, share in shares.items():
-                check_plain(check_fraction(share, f"{what} of {name}"), what)
+                _check_measured(share, f"{what} of {name}")
         for pair, share in self.pairs.items():
-            check_fraction(share, f"duplication of {' and '.join(pair)}")
+            _check_measured(share, f"duplication of {' and '.join(pair)}")
         object.__setattr__(self, "laws", self._fitted())
 
     @property
@@ -73,7 +82,13 @@ class Duplications:
         place = {name: number for number, name in enumerate(names)}
         strange = {v for pair in self.pairs for v in pair} | set(self.reach_2)
         strange -= set(names)
-        if strange or len(names) < 2:  # noqa: PLR2004 -- a pair
+        named = {frozenset(pair) for pair in self.pairs}
+        if len(named) < len(self.pairs) or any(len(pair) != _TWO for pair in named):
+            raise PlanError(
+                "each duplication is of two different vehicles, and each pair is given once, in "
+                "either order; take the others out"
+            )
+        if strange or len(names) < _TWO:
             raise PlanError(
                 f"duplications need reach_1 of two vehicles or more, and of every vehicle that is "
                 f"named; missing: {', '.join(sorted(strange)) or 'all but one'}"
@@ -84,6 +99,15 @@ class Duplications:
         for (a, b), share in self.pairs.items():
             both[place[a], place[b]] = both[place[b], place[a]] = share
         return fit_classes(one, two, both, persons=self.persons)
+
+
+def _check_measured(share: Quantity, field: str) -> None:
+    """Refuse what is not one number: sampling error follows from the persons."""
+    if isinstance(check_fraction(share, field), Law) or axes_of(share):
+        raise PlanError(
+            f"{field} must be a number, got {describe(share)}; its sampling error follows from "
+            "`persons`"
+        )
 
 
 def check_dependence(value: Quantity, field: str) -> Quantity:

@@ -12,6 +12,7 @@ from scipy.special import gammaln
 from dpnotice.analyst.intervals import Floats
 
 _LEAST_DISPERSION: Final = 1e-9
+_MOST_PASSING: Final = 1 - 1e-9
 _ONE: Final = np.ones(())
 
 
@@ -57,6 +58,44 @@ def beta_binomial_counts(reach_1: Floats, rho: Floats, insertions: int, most: in
             log = ways + inner + hit[j - 1] + miss[n - j - 1]
         chances[j] = np.exp(log - either[n - 1])
     return with_rest(chances)
+
+
+def split_passers_by(
+    reach_1: Floats, rho: Floats, passers_by: Floats
+) -> tuple[Floats, Floats, Floats]:
+    """Part an audience into regulars and passers-by, who are new at every insertion.
+
+    With q the share of the audience who pass by: e = q R1 of all persons pass by each time, and of
+    the rest a share R1 (1 - q) / (1 - q R1) are met, correlated by rho / (1 - q). R1 and R2 are
+    kept.
+
+    Args:
+        reach_1: of one insertion.
+        rho: correlation of two insertions that R1 and R2 imply.
+        passers_by: q; at 1 all are, and rho no longer matters.
+
+    Returns:
+        Audience of the regulars, share who pass by, correlation of the regulars.
+    """
+    most = np.minimum(passers_by, _MOST_PASSING)
+    regular = reach_1 * (1 - most) / (1 - most * reach_1)
+    return regular, most * reach_1, np.minimum(rho / (1 - most), 1.0)
+
+
+def insertions_nonreach(reach_1: Floats, rho: Floats, passing: Floats, insertions: int) -> Floats:
+    """Return P(no exposure) of regulars and passers-by: beta-binomial times (1 - e)^n."""
+    return beta_binomial_nonreach(reach_1, rho, insertions) * (1 - passing) ** insertions
+
+
+def insertions_counts(
+    reach_1: Floats, rho: Floats, passing: Floats, insertions: int, most: int
+) -> Floats:
+    """Return the chances of 0, 1, ..., and of `most` or more exposures of both together."""
+    regular = beta_binomial_counts(reach_1, rho, insertions, most)
+    if not np.any(passing):
+        return regular
+    passed = beta_binomial_counts(passing, np.zeros_like(passing), insertions, most)
+    return with_rest(convolve(regular, passed))
 
 
 def _log_products(factors: Floats) -> Floats:

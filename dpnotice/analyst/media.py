@@ -13,10 +13,11 @@ import numpy as np
 
 from dpnotice.analyst.delivery import Target, delivered_index, inside
 from dpnotice.analyst.exposure_laws import (
-    beta_binomial_counts,
-    beta_binomial_nonreach,
+    insertions_counts,
+    insertions_nonreach,
     nbd_counts,
     nbd_nonreach,
+    split_passers_by,
 )
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.rates import (
@@ -48,6 +49,10 @@ class Print:
     With rho = (2 R1 - R1^2 - R2) / (R1 (1 - R1)), none of n insertions is seen with probability
     (1 - R1) prod over j = 1..n-1 of ((1 - rho)(1 - R1) + j rho) / (1 - rho + j rho).
 
+    Loyalty fades over long schedules, as some of an audience come once and never again: of each
+    insertion's audience a share q may be such passers-by, independent every time, and the law above
+    is that of the others; R1 and R2 are kept.
+
     Where R1 varies by segment and R2 is of the whole universe, R2 holds the differences between
     segments too; what is left within them, for shares w_s of the universe, is
     rho = (2 R1 - R2 - sum w_s R1_s^2) / (sum w_s R1_s (1 - R1_s)).
@@ -57,6 +62,7 @@ class Print:
         reach_1: share of the universe that sees one insertion.
         reach_2: share that sees at least one of two; needed from two insertions on.
         insertions: how many are bought.
+        passers_by: q, share of every insertion's audience that is new each time; below 1.
         cost_usd: per insertion.
         universe: persons that the shares are of; a frame by segment where only reach_1 varies.
         target: axis -> levels: nobody else is reached; or delivery shares, see :mod:`.delivery`.
@@ -72,6 +78,7 @@ class Print:
     reach_1: Quantity
     reach_2: Quantity | None = None
     insertions: int = 1
+    passers_by: Quantity = 0.0
     cost_usd: float | None = None
     universe: Quantity | None = None
     target: Target = None
@@ -126,6 +133,8 @@ class Print:
         check_text(self.name, "name")
         check_common(self)
         keep(self, "reach_1", check_fraction)
+        keep(self, "passers_by", check_fraction)
+        check_plain(self.passers_by, f"{self.name}: passers_by")
         if not isinstance(self.insertions, int) or self.insertions < 1:
             raise PlanError(f"{self.name}: insertions must be 1 or more, got {self.insertions!r}")
         if self.reach_2 is None and self.insertions > 1:
@@ -171,7 +180,7 @@ class Print:
 
     def exposure(self, sampling: Sampling) -> Exposure:
         """Return what all insertions do."""
-        figures = {"reach_1": self.reach_1} | (
+        figures = {"reach_1": self.reach_1, "passers_by": self.passers_by} | (
             {"reach_2": self.reach_2} if self.reach_2 is not None else {}
         )
         x, level, basis = spread(self, sampling, amount="reach_1", figures=figures)
@@ -180,11 +189,12 @@ class Print:
         one = np.minimum(one, 1.0)
         # Draw (R1, rho), not (R1, R2): independent R1 and R2 would cross the possible range.
         rho = self._correlation(sampling, x["reach_2"]) if "reach_2" in x else np.zeros((1, 1))
+        regular, passing, rho = split_passers_by(one, rho, x["passers_by"])
         return Exposure(
-            law=partial(beta_binomial_nonreach, insertions=number),
-            figures=(one, rho),
+            law=partial(insertions_nonreach, insertions=number),
+            figures=(regular, rho, passing),
             mean=(number * one, np.ones((1, 1))),
-            counts=partial(beta_binomial_counts, one, rho, number),
+            counts=partial(insertions_counts, regular, rho, passing, number),
             basis=basis,
         )
 

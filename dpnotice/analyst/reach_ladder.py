@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from dpnotice.analyst.dependence import joint_law
-from dpnotice.analyst.drift import exposures
+from dpnotice.analyst.dependence import Duplications, joint_law
+from dpnotice.analyst.drift import drifted_union, exposures
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.laying import grid, lay, published
 from dpnotice.analyst.members import ClassEstimate
@@ -68,8 +68,11 @@ def _row(rung: str, rests_on: str, ends: tuple[float, float], level: float) -> d
 def _reach(plan: NoticePlan, members: ClassEstimate, sampling: Sampling, unmet: Floats) -> Floats:
     """Return the draws of reach with the published part put in the model's place."""
     own = grid(plan, members, sampling)
-    media = published(plan, own) | {"media": unmet}
-    return of_members(lay(plan, members, own, media=media), members, own)
+    media = published(plan, own)
+    if isinstance(plan.dependence, Duplications):  # as the model's union drifts, so do the ends
+        unmet = drifted_union(unmet, plan.drift, own)
+        unmet = np.clip(unmet, media["media_least"], media["media_most"])
+    return of_members(lay(plan, members, own, media=media | {"media": unmet}), members, own)
 
 
 def _by_pairs(
@@ -81,24 +84,29 @@ def _by_pairs(
 
 
 def _sharply(plan: NoticePlan, members: ClassEstimate, still: Sampling) -> tuple[Floats, Floats]:
-    """Return the same by the linear programme, cell by cell, in one draw."""
+    """Return the same by the linear programme, in one draw, once for all cells that are alike."""
     single, both = _singles_and_pairs(plan, grid(plan, members, still))
-    found = [sharp_bounds(single[:, 0, s], both[:, :, 0, s]) for s in range(single.shape[-1])]
-    return np.array([[1 - b.lower for b in found]]), np.array([[1 - b.upper for b in found]])
+    figures = both[:, :, 0].reshape(-1, both.shape[-1])
+    _, first, alike = np.unique(figures, axis=1, return_index=True, return_inverse=True)
+    found = [sharp_bounds(single[:, 0, s], both[:, :, 0, s]) for s in first]
+    ends = np.array([[1 - b.lower, 1 - b.upper] for b in found])[np.ravel(alike)]
+    return ends[np.newaxis, :, 0], ends[np.newaxis, :, 1]
 
 
 def _singles_and_pairs(plan: NoticePlan, own: Sampling) -> tuple[Floats, Floats]:
     """Return reach (V, draws, cells) of vehicles, and (V, V, draws, cells) of both of a pair."""
-    met = exposures(plan.media, plan.drift, own)
+    each = exposures(plan.media, plan.drift, own)
     names = [vehicle.name for vehicle in plan.media]
     shape = own.draws, int(np.prod(own.shape))
-    single = np.stack([np.broadcast_to(e.reach(), shape) for e in met])
-    both = np.zeros((len(met), *single.shape))
-    for a in range(len(met)):
+    single = np.stack([np.broadcast_to(e.reach(), shape) for e in each])
+    both = np.zeros((len(each), *single.shape))
+    for a in range(len(each)):
         both[a, a] = single[a]
         for b in range(a):
-            unmet = _unmet([met[a], met[b]], [names[a], names[b]], plan, own)
-            both[a, b] = both[b, a] = np.maximum(0.0, single[a] + single[b] - (1 - unmet))
+            unmet = _unmet([each[a], each[b]], [names[a], names[b]], plan, own)
+            least = np.maximum(0.0, single[a] + single[b] - 1)
+            met = single[a] + single[b] - (1 - unmet)  # rounded: the union is of single precision
+            both[a, b] = both[b, a] = np.clip(met, least, np.minimum(single[a], single[b]))
     return single, both
 
 

@@ -6,7 +6,7 @@ truth is known, and who visited which store in which week.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -119,6 +119,11 @@ class Visits:
     stores: tuple[int, ...]
     weeks: tuple[int, ...]
     seen: npt.NDArray[np.bool_]
+
+    def during(self, weeks: Sequence[int]) -> "Visits":
+        """Keep some of the weeks."""
+        kept = [self.weeks.index(week) for week in weeks]
+        return replace(self, weeks=tuple(weeks), seen=self.seen[:, :, kept])
 
 
 def store_visits(households: Sequence[int], *, weeks: Sequence[int], stores: int) -> Visits:

@@ -15,13 +15,14 @@ from rich.table import Table
 
 from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import Comparison, compare
+from dpnotice.analyst.dependence import Duplications
 from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.media import Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.together import load_releases
-from dpnotice.datasets import Case, complete_journey, store_visits
-from dpnotice.demo.displays import DisplayCheck, check_displays, vehicles
+from dpnotice.datasets import Case, Visits, complete_journey, store_visits
+from dpnotice.demo.displays import DisplayCheck, check_displays, duplications, vehicles
 from dpnotice.demo.findings import Finding, class_findings, reach_findings
 from dpnotice.demo.pictures import write_pictures
 from dpnotice.inquiry import Inquiry
@@ -33,6 +34,8 @@ from dpnotice.retailer.sketch import DocketKey
 
 WEEKS: Final = tuple(range(40, 53))
 """The notice is displayed for the last 13 whole weeks of 2017."""
+BEFORE: Final = tuple(range(27, 40))
+"""In the 13 weeks before, a survey measured who visits the stores."""
 STORES: Final = 8
 SKETCH: Final = "3"
 """A few hundred buyers need a large one; a million are told apart as well at 1."""
@@ -73,16 +76,17 @@ def run(output: str | Path, console: Console | None = None) -> tuple[Finding, ..
 
     releases = load_releases(files)
     members = estimate_class(releases)
-    visits = store_visits(list(case.truth["households"]), weeks=WEEKS, stores=STORES)
+    before, during = visited(case)
     contact = np.array(list(case.truth["households"].values()))
-    compared = compare(plans(case, vehicles(visits, contact)), members)
+    displays = vehicles(before, contact, len(WEEKS))
+    compared = compare(plans(case, displays, duplications(before)), members)
     _estimates(members, compared, console)
 
     findings = (
         *class_findings(case, releases, members),
-        *reach_findings(compared, visits, contact),
+        *reach_findings(compared, during, contact),
     )
-    check = check_displays(visits)
+    check = check_displays(before, during)
     _truth(findings, check, console)
     largest = max(releases, key=lambda release: int(release.tables[()].counts))
     pictures = write_pictures(folder, estimate_class([largest]), findings, check)
@@ -156,12 +160,20 @@ def _docket_key(path: Path) -> Path:
     return path
 
 
-def plans(case: Case, displays: list[Print]) -> list[NoticePlan]:
+def visited(case: Case) -> tuple[Visits, Visits]:
+    """Return who of the class visited the largest stores before the notice, and during it."""
+    households = list(case.truth["households"])
+    visits = store_visits(households, weeks=(*BEFORE, *WEEKS), stores=STORES)
+    return visits.during(BEFORE), visits.during(WEEKS)
+
+
+def plans(case: Case, displays: list[Print], known: Duplications) -> list[NoticePlan]:
     """Return the plans compared: mail that the retailers send, displays, both, names handed over.
 
     Args:
         case: its retailers send, or hand over, what they know.
         displays: the published part.
+        known: who sees two displays.
     """
 
     def letters(cooperation: str) -> list[Direct]:
@@ -180,8 +192,8 @@ def plans(case: Case, displays: list[Print]) -> list[NoticePlan]:
 
     return [
         NoticePlan("retailer-sent mail", letters("sends_itself")),
-        NoticePlan("displays in stores", displays),
-        NoticePlan("mail and displays", [*letters("sends_itself"), *displays]),
+        NoticePlan("displays in stores", displays, dependence=known),
+        NoticePlan("mail and displays", [*letters("sends_itself"), *displays], dependence=known),
         NoticePlan("names handed over", letters("hands_over_list")),
     ]
 
@@ -242,7 +254,8 @@ def _display_sentence(check: DisplayCheck) -> str:
     points = [100 * x for x in (check.beta_binomial, check.single, check.independent)]
     return (
         f"Reach of a display over {len(WEEKS)} weeks, mean error over {STORES} stores: "
-        f"{points[0]:.1f} points from the mean reach of one week and of two (beta-binomial), "
+        f"{points[0]:.1f} points from the mean reach of one week and of two in the {len(BEFORE)} "
+        "weeks before (beta-binomial, few who pass once), "
         f"{points[1]:.1f} from a single week and pair, {points[2]:.1f} if weeks were independent."
     )
 

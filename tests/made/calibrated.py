@@ -8,7 +8,7 @@ here too.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -69,7 +69,8 @@ def by(axis: Sequence[str], values: Floats) -> pd.DataFrame:
     return pd.DataFrame({"state": [*axis, "unknown"], "value": values})
 
 
-def question(states: Sequence[str], law: str) -> Inquiry:
+@cache
+def question(states: tuple[str, ...], law: str) -> Inquiry:
     """Ask for the total and for states by contact."""
     return matter(
         axes={"state": list(states), "contact": list(CONTACT)},
@@ -82,26 +83,27 @@ def question(states: Sequence[str], law: str) -> Inquiry:
 THIRTY = tuple(f"S{number:02d}" for number in range(30))
 FULL = 4
 NEARLY_EMPTY = 8
+READ_IN_FULL = np.where(np.arange(31) < FULL, 0.7, 0.1)
+"""Share of readers, by state."""
 
 
 def noise_dominates(rng: Generator, law: str, scale: float) -> World:
     """Four full states and 26 of 40 buyers; figures are certain, and differ between the two."""
     counts = np.full((31, 5), NEARLY_EMPTY)
     counts[:FULL] = [2000, 1000, 1000, 750, 250]
-    read = np.where(np.arange(31) < FULL, 0.7, 0.1)
-    plan = NoticePlan(
-        "certain",
-        [dn.Print("Local", reach_1=by(THIRTY, read)), email(0.9, 0.8)],
-        dependence=0.0,
-        drift=STILL,
-    )
-    unreached = (1 - read)[:, np.newaxis] * (1 - EMAIL * 0.9 * 0.8)
+    unreached = (1 - READ_IN_FULL)[:, np.newaxis] * (1 - EMAIL * 0.9 * 0.8)
     expected = 1 - float(np.sum(counts * unreached) / counts.sum())
     return World(
         releases=[noisy_release(question(THIRTY, law), counts, scale=scale, rng=rng)],
-        plan=plan,
+        plan=certain(),
         truth=realised(rng, expected, counts.sum()),
     )
+
+
+@cache
+def certain() -> NoticePlan:
+    paper = dn.Print("Local", reach_1=by(THIRTY, READ_IN_FULL))
+    return NoticePlan("certain", [paper, email(0.9, 0.8)], dependence=0.0, drift=STILL)
 
 
 def email(delivered: Any, seen: Any, retailer: str = "sephora") -> Direct:
@@ -161,14 +163,16 @@ UNIVERSE = 10**7
 DRIFT = Drift(own=0.1, common=0.05)
 
 
+@cache
 def regional() -> Vehicle:
     first, either = (by(FIVE, values) for values in REGIONAL)
     return dn.Print("Regional", reach_1=first, reach_2=either, insertions=3)
 
 
-def uncertain_media() -> list[Vehicle]:
+@cache
+def uncertain_media() -> tuple[Vehicle, ...]:
     x = {name: stated(law) for name, law in GIVEN.items()}
-    return [
+    return (
         dn.Print("Weekly", reach_1=x["reach_1"], reach_2=x["reach_2"], insertions=4),
         regional(),
         dn.Broadcast(
@@ -182,7 +186,7 @@ def uncertain_media() -> list[Vehicle]:
             dispersion=x["display dispersion"],
             **{name: x[name] for name in ("impressions", "viewable", "invalid", "on_target")},
         ),
-    ]
+    )
 
 
 def true_media(rng: Generator, x: Mapping[str, float]) -> Floats:
@@ -268,6 +272,17 @@ class Joined:
         return 1 - float(np.sum((alone.sum(axis=0) + both) * unmet) / self.people.sum())
 
 
+@cache
+def of_both(epsilon: str) -> Inquiry:
+    return asking(
+        epsilon=epsilon,
+        counts="1",
+        expected=BUYERS,
+        axes={"state": ["S0", "S1"], "contact": list(CONTACT)},
+        tables=[{"of": []}, {"of": ["state", "contact"]}],
+    )
+
+
 def joined(rng: Generator, epsilon: str) -> Joined:
     """Persons, their contact at either retailer, and releases; `epsilon` of each sketch."""
     shared = round(BUYERS * rng.uniform(*SHARED))
@@ -279,14 +294,7 @@ def joined(rng: Generator, epsilon: str) -> Joined:
         for state in range(3):
             there = world.at(number) & (world.cell == state)
             sent[number, state] = usable[world.contact[number, there]].mean()
-    asked = asking(
-        epsilon=epsilon,
-        counts="1",
-        expected=BUYERS,
-        axes={"state": ["S0", "S1"], "contact": list(CONTACT)},
-        tables=[{"of": []}, {"of": ["state", "contact"]}],
-    )
-    return Joined(releases=answered(asked, world, rng), people=people, sent=sent)
+    return Joined(releases=answered(of_both(epsilon), world, rng), people=people, sent=sent)
 
 
 def two_retailers(rng: Generator) -> World:
@@ -299,7 +307,7 @@ def two_retailers(rng: Generator) -> World:
     (unmet,) = shifted(rng, [1 - READ], DRIFT.own, DRIFT.common)
     expected = world.expected(seen, (rng.random(), rng.random()), unmet)
     notices = [
-        local(READ),
+        local(),
         email(law["email delivered"], law["email seen"], "r0"),
         post(law["post delivered"], law["post rescued"], law["post seen"], "r1"),
     ]
@@ -316,13 +324,14 @@ def overlap_uncertain(rng: Generator) -> World:
     expected = world.expected(np.array([[0.72], [0.0]]), (0.0, 0.0), 1 - READ)
     return World(
         releases=world.releases,
-        plan=NoticePlan("mail", [local(READ), email(0.9, 0.8, "r0")], dependence=0.0, drift=STILL),
+        plan=NoticePlan("mail", [local(), email(0.9, 0.8, "r0")], dependence=0.0, drift=STILL),
         truth=realised(rng, expected, world.people.sum()),
     )
 
 
-def local(read: Floats) -> Vehicle:
-    return dn.Print("Local", reach_1=by(("S0", "S1"), read))
+@cache
+def local() -> Vehicle:
+    return dn.Print("Local", reach_1=by(("S0", "S1"), READ))
 
 
 # --- D: audiences drift, and nothing else --------------------------------------------------
