@@ -263,6 +263,7 @@ class Curve:
             figures=(times, level),
             mean=(x["amount"] / self._persons, level),
             counts=lambda most: mixture.counts(times * level, most),
+            rated=True,
             basis=basis,
         )
 

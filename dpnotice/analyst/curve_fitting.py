@@ -16,10 +16,10 @@ from dpnotice.analyst.intervals import Floats
 
 _LEAST, _MOST = 1e-6, 1e6
 """Dispersions that are as good as 0 and as Poisson exposures."""
-_STARTS: Final = (0.2, 1.0, 5.0)
 _FITTED: Final = (0.01, 100.0)
 _MOST_STEPS: Final = 200
 _CLOSE: Final = 1e-13
+_TIGHT: Final = 1e-14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +106,8 @@ def fit_points(gross: Floats, reach: Floats, delivered: Delivered) -> tuple[floa
         return np.asarray((delivered.reach(gross, cap, math.exp(log_r)) - reach) / error)
 
     bounds = (most, math.log(_FITTED[0])), (1.0, math.log(_FITTED[1]))
-    fits = [
-        least_squares(
-            misses, ((1 + most) / 2, math.log(r)), bounds=bounds, xtol=1e-14, ftol=1e-14, gtol=1e-14
-        )
-        for r in _STARTS
-    ]
-    cap, log_r = min(fits, key=lambda fit: float(fit.cost)).x
+    start = (1 + most) / 2, 0.0
+    cap, log_r = least_squares(
+        misses, start, bounds=bounds, xtol=_TIGHT, ftol=_TIGHT, gtol=_TIGHT
+    ).x
     return float(cap), math.exp(log_r)

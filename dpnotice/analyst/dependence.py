@@ -82,8 +82,8 @@ class Duplications:
         place = {name: number for number, name in enumerate(names)}
         strange = {v for pair in self.pairs for v in pair} | set(self.reach_2)
         strange -= set(names)
-        named = {frozenset(pair) for pair in self.pairs}
-        if len(named) < len(self.pairs) or any(len(pair) != _TWO for pair in named):
+        apart = all(len(pair) == len({*pair}) == _TWO for pair in self.pairs)
+        if not apart or len({frozenset(pair) for pair in self.pairs}) < len(self.pairs):
             raise PlanError(
                 "each duplication is of two different vehicles, and each pair is given once, in "
                 "either order; take the others out"

@@ -156,4 +156,7 @@ def _online(cap: Floats) -> Floats:
 
 def _log1p(x: Floats) -> Floats:
     """Return log(1 + x): in single precision without log1p, which has no fast version there."""
-    return np.log1p(x) if x.dtype == np.float64 else np.log(1 + x)
+    if x.dtype == np.float64:
+        return np.log1p(x)
+    u = 1 + x
+    return np.log(u) + (x - (u - 1)) / u  # what rounding took, to first order

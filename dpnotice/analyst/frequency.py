@@ -10,17 +10,23 @@ import numpy as np
 
 from dpnotice.analyst.exposure_laws import convolve, with_rest
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.net import Joint, by_block
+from dpnotice.analyst.net import Appetite, Joint, by_block
+from dpnotice.analyst.series import exponential, power
 from dpnotice.analyst.vehicle import Exposure
 
 
 def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> Floats:
     """Return the chances of 0, 1, ..., and of `most` or more exposures.
 
-    Given a person's appetite and class, vehicles are independent: vehicle v is not met with
-    probability exp(-clock_v), else it is met as often as its own law says of those who meet it. So
-    every vehicle keeps its own law, whatever the dependence. The integral over the appetite is
-    taken at quantiles (Gauss-Legendre).
+    Every vehicle keeps its own law of counts, whatever the dependence, and mean exposures add up.
+
+    * Vehicles met at a rate (broadcast, uncapped display, curves) under one appetite: with G_v the
+      generating function of a vehicle's own counts, that of all is
+      (1 + sum of (G_v^-theta - 1))^(-1 / theta): the gamma frailty of Poisson rates where all are
+      negative binomial with r <= k, and the same formula beyond.
+    * Insertions and capped display, and all vehicles in latent classes: given appetite and class, a
+      vehicle is not met with probability exp(-clock), else as often as its own law says of those
+      who meet it. The integral over the appetite is taken at quantiles (Gauss-Legendre).
 
     Args:
         exposures: of any number of vehicles.
@@ -33,48 +39,77 @@ def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> F
     if not exposures:
         return np.eye(most + 1)[:, :1, np.newaxis]
     if len(exposures) == 1:
-        (only,) = exposures
-        chances = only.counts(most) @ only.basis
-        chances[0] = 0
-        chances[0] = 1 - chances.sum(axis=0)
-        return np.asarray(chances)
-    laws = [_among_met(exposure, most) for exposure in exposures]
+        return _by_cell(exposures[0], exposures[0].counts(most))
+    own = [exposure.counts(most) for exposure in exposures]
     unmet = joint.unmet(exposures)
-    draws, cells = max(len(unmet), *(law.shape[1] for law in laws)), unmet.shape[1]
+    draws, cells = max(len(unmet), *(law.shape[1] for law in own)), unmet.shape[1]
 
     def block(rows: slice) -> Floats:
-        part = _together(
-            [e.of(rows) for e in exposures], joint.of(rows), [_of(law, rows) for law in laws]
-        )
+        laws = [law[:, rows] if law.shape[1] > 1 else law for law in own]
+        part = _together([e.of(rows) for e in exposures], joint.of(rows), laws)
         return np.moveaxis(part, 0, 1).reshape(part.shape[1], -1)
 
     total = np.moveaxis(by_block(block, draws, (most + 1) * cells).reshape(draws, -1, cells), 1, 0)
-    total = total * ((1 - unmet) / np.maximum(1 - total[0], 1e-300))
+    total = np.maximum(total, 0.0)
+    total = total * ((1 - unmet) / np.maximum(total[1:].sum(axis=0), 1e-300))
     total[0] = unmet
     return with_rest(total)
 
 
 def _together(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats]) -> Floats:
     """Return the law of the sum over vehicles, (most + 1, draws or 1, cells)."""
-    total = np.zeros(())
-    for weight, clocks in joint.states(exposures):
-        person = np.eye(len(laws[0]))[:, :1, np.newaxis]
-        for law, clock in zip(laws, clocks, strict=True):
-            missed = np.exp(-clock)
-            person = with_rest(missed * person + (1 - missed) * convolve(person, law))
-        total = total + weight * person
+    if not isinstance(joint, Appetite):
+        return _given_classes(exposures, joint, laws)
+    theta = joint.heat[:, np.newaxis]
+    pairs = list(zip(exposures, laws, strict=True))
+    excess = np.zeros((len(laws[0]), 1, 1))
+    for exposure, law in pairs:
+        if exposure.rated:
+            grown = power(law, -theta)
+            grown[0] -= 1
+            excess = excess + grown @ exposure.basis
+    rest = [(exposure, law) for exposure, law in pairs if not exposure.rated]
+    if not rest:
+        excess[0] += 1
+        return with_rest(power(excess, -1 / theta))
+    total, met = np.zeros(()), [_among_met(*pair) for pair in rest]
+    for weight, appetite, clocks in joint.given([exposure for exposure, _ in rest]):
+        person = with_rest(exponential(excess * (-appetite / theta)))
+        total = total + weight * _add_met(person, met, clocks)
     return total
 
 
-def _of(law: Floats, rows: slice) -> Floats:
-    return law[:, rows] if law.shape[1] > 1 else law
+def _given_classes(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats]) -> Floats:
+    """Return the same where all vehicles are met, or not, given class and appetite."""
+    total = np.zeros(())
+    met = [_among_met(e, law) for e, law in zip(exposures, laws, strict=True)]
+    nobody = np.eye(len(laws[0]))[:, :1, np.newaxis]
+    for weight, _, clocks in joint.given(exposures):
+        total = total + weight * _add_met(nobody, met, clocks)
+    return total
 
 
-def _among_met(exposure: Exposure, most: int) -> Floats:
+def _add_met(person: Floats, met: Sequence[Floats], clocks: Sequence[Floats]) -> Floats:
+    """Add to a law of counts vehicles that are met with probability 1 - exp(-clock)."""
+    for law, clock in zip(met, clocks, strict=True):
+        missed = np.exp(-clock)
+        person = missed * person + (1 - missed) * convolve(person, law)
+    return with_rest(person)
+
+
+def _by_cell(exposure: Exposure, counts: Floats) -> Floats:
+    """Bring a vehicle's chances from levels to cells."""
+    chances = np.asarray(counts @ exposure.basis)
+    chances[0] = 0
+    chances[0] = 1 - chances.sum(axis=0)
+    return chances
+
+
+def _among_met(exposure: Exposure, counts: Floats) -> Floats:
     """Return the law of the exposures of those who are exposed, (most + 1, draws or 1, cells)."""
-    chances = exposure.counts(most)[1:] @ exposure.basis
+    chances = counts[1:] @ exposure.basis
     reach = chances.sum(axis=0)
-    law = np.zeros((most + 1, *reach.shape))
+    law = np.zeros((len(counts), *reach.shape))
     law[1] = 1.0
     np.divide(chances, reach, out=law[1:], where=reach > 0)
     return law

@@ -294,6 +294,7 @@ def nbd_exposure(
         mean=(each * (cap > 0), level),
         counts=lambda most: nbd_counts(each * level, cap, dispersion, most),
         basis=basis,
+        rated=True,
     )
 
 

@@ -19,8 +19,12 @@ from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.vehicle import Exposure
 
 Reals: TypeAlias = npt.NDArray[np.floating[Any]]
-State: TypeAlias = tuple[Floats | float, list[Floats]]
-"""A weight, and every vehicle's clock (draws or 1, cells)."""
+State: TypeAlias = tuple[Floats | float, Floats, list[Floats]]
+"""A weight, an appetite, and every vehicle's clock (draws or 1, cells) at it."""
+Part: TypeAlias = tuple[int, Exposure, Any]
+"""Number of a vehicle, itself, and its non-reach (levels or 1, draws or 1)."""
+_STEEP: Final = 3.0
+"""Logarithm of the range of a clock up to which it may be interpolated."""
 _IN_CACHE: Final = 2**17
 """Numbers of a block: draws times cells that a core works on without going to memory."""
 _LEAST_NONREACH: Final = 1e-16
@@ -50,36 +54,42 @@ class Appetite:
 
     theta: Floats
 
+    @property
+    def heat(self) -> Floats:
+        """Theta with a small number for 0, (draws or 1,)."""
+        return np.maximum(self.theta, _LEAST_THETA)
+
     def unmet(self, exposures: Sequence[Exposure]) -> Floats:
         """Return the chance that none is met, (draws or 1, cells)."""
-        precision: type[np.floating[Any]] = (
-            np.float32 if np.max(self.theta) <= _SINGLE_THETA else np.float64
-        )
-        theta = np.maximum(self.theta, _LEAST_THETA).astype(precision)
-        basis = _stacked(exposures).astype(precision)
+        single = np.max(self.theta) <= _SINGLE_THETA
+        precision: type[np.floating[Any]] = np.float32 if single else np.float64
+        theta = self.heat.astype(precision)
 
         def block(rows: slice) -> Reals:
             heat = theta[rows] if len(theta) > 1 else theta
-            clocks = _clock(
-                _joined([_on(e, e.nonreach_of(rows, precision)) for e in exposures]), heat
-            )
-            return _survival(clocks.T @ basis, heat[:, np.newaxis])
+            smooth, steep = _parted(exposures, rows, precision, float(heat.max()))
+            clocks = _clock(_joined([_on(e, part) for _, e, part in smooth]), heat)
+            total = clocks.T @ _stacked([e for _, e, _ in smooth]).astype(precision)
+            for _, exposure, part in steep:
+                total = total + _clock(_by_cell(exposure, part), heat[:, np.newaxis])
+            return _survival(total, heat[:, np.newaxis])
 
-        return by_block(block, max(len(theta), *(e.draws for e in exposures)), basis.shape[1])
+        cells = exposures[0].basis.shape[1]
+        return by_block(block, max(len(theta), *(e.draws for e in exposures)), cells)
 
     def of(self, rows: slice) -> "Appetite":
         """Return the law of some draws."""
         return Appetite(theta=self.theta[rows] if len(self.theta) > 1 else self.theta)
 
-    def states(self, exposures: Sequence[Exposure]) -> Iterator[State]:
-        """Yield appetites: their weight, and every vehicle's clock (draws or 1, cells) at them."""
-        theta = np.maximum(self.theta, _LEAST_THETA)[:, np.newaxis]
+    def given(self, exposures: Sequence[Exposure]) -> Iterator[State]:
+        """Yield appetites: their weight, themselves, and every vehicle's clock at them."""
+        theta = self.heat[:, np.newaxis]
         clocks = [
-            (np.expm1(-np.log(np.maximum(e.nonreach, _LEAST_NONREACH)) * theta) / theta) @ e.basis
+            np.expm1(-np.log(np.maximum(1 - e.reach(), _LEAST_NONREACH)) * theta) / theta
             for e in exposures
         ]
         for weight, appetite in zip(_WEIGHTS, _appetites(theta), strict=True):
-            yield float(weight), [appetite * clock for clock in clocks]
+            yield float(weight), appetite, [appetite * clock for clock in clocks]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,35 +106,34 @@ class Mixture:
 
     def unmet(self, exposures: Sequence[Exposure]) -> Floats:
         """Return the chance that none is met, (draws, cells)."""
-        basis = _stacked(exposures)
-        found = np.empty((len(self.pick), basis.shape[1]))
+        found = np.empty((len(self.pick), exposures[0].basis.shape[1]))
         for number, law in enumerate(self.classes):
             (drawn,) = np.nonzero(self.pick == number)
-            found[drawn] = _unmet_in(law, exposures, drawn, basis)
+            found[drawn] = _unmet_in(law, exposures, drawn)
         return found
 
     def of(self, rows: slice) -> "Mixture":
         """Return the law of some draws."""
         return replace(self, pick=self.pick[rows])
 
-    def states(self, exposures: Sequence[Exposure]) -> Iterator[State]:
-        """Yield classes and appetites: weight (draws, 1), and the vehicles' clocks at them."""
+    def given(self, exposures: Sequence[Exposure]) -> Iterator[State]:
+        """Yield classes and appetites: weight, appetite, and every vehicle's clock at them."""
         for number, law in enumerate(self.classes):
             chosen = (self.pick == number)[:, np.newaxis]
             if chosen.any():
-                yield from _states_in(law, exposures, chosen)
+                yield from _given_in(law, exposures, chosen)
 
 
-def _states_in(
+def _given_in(
     law: Classes, exposures: Sequence[Exposure], chosen: npt.NDArray[np.bool_]
 ) -> Iterator[State]:
     """Yield the classes and appetites of one law, of weight 0 in draws of other laws."""
     theta = np.full((1, 1), max(1 / law.appetite, _LEAST_THETA))
-    clocks = [_scale(law, v, e.nonreach) @ e.basis for v, e in enumerate(exposures)]
+    clocks = [_scale(law, v, 1 - e.reach()) for v, e in enumerate(exposures)]
     for share, rates in zip(law.share, law.rate, strict=True):
         for weight, appetite in zip(_WEIGHTS, _appetites(theta), strict=True):
             own = [appetite * rate * clock for rate, clock in zip(rates, clocks, strict=True)]
-            yield share * weight * chosen, own
+            yield share * weight * chosen, appetite, own
 
 
 def _scale(law: Classes, vehicle: int, nonreach: Floats) -> Floats:
@@ -141,38 +150,58 @@ def _appetites(theta: Floats) -> Floats:
     return np.asarray(quantile / np.tensordot(_WEIGHTS, quantile, axes=1))
 
 
-def _unmet_in(
-    law: Classes,
-    exposures: Sequence[Exposure],
-    drawn: npt.NDArray[np.int64],
-    basis: Reals,
-) -> Floats:
+def _unmet_in(law: Classes, exposures: Sequence[Exposure], drawn: npt.NDArray[np.int64]) -> Floats:
     """Return the chance that none is met under one law, (chosen draws, cells)."""
-    theta = np.full((1, 1), max(1 / law.appetite, _LEAST_THETA), dtype=np.float32)
-    levels = [len(e.basis) for e in exposures]
-    rates = np.repeat(law.rate, levels, axis=1).astype(np.float32)
+    theta = np.full((1, 1), max(1 / law.appetite, _LEAST_THETA))
 
     def block(rows: slice) -> Reals:
-        unmet = [e.nonreach_of(drawn[rows], np.float64) for e in exposures]
-        scales = [_scale(law, v, x) for v, x in enumerate(unmet)]
-        scale = _joined(
-            [_on(e, s.astype(np.float32)) for e, s in zip(exposures, scales, strict=True)]
-        )
-        found = np.zeros((), dtype=np.float32)
-        for share, rate in zip(law.share, rates, strict=True):
-            clock = (scale * rate[:, np.newaxis]).T @ basis
-            found = found + np.float32(share) * _survival(clock, theta)
+        smooth, steep = _parted(exposures, drawn[rows], np.float64, float(theta.max()))
+        owners = np.repeat([v for v, _, _ in smooth], [len(e.basis) for _, e, _ in smooth])
+        levels = _joined([_on(e, _scale(law, v, part)) for v, e, part in smooth])
+        basis = _stacked([e for _, e, _ in smooth])
+        by_cell = [(v, _scale(law, v, _by_cell(e, part))) for v, e, part in steep]
+        found = np.zeros(())
+        for share, rate in zip(law.share, law.rate, strict=True):
+            clock = (levels * rate[owners, np.newaxis]).T @ basis
+            clock = sum((rate[v] * scale for v, scale in by_cell), start=clock)
+            found = found + share * _survival(clock, theta)
         return found
 
-    return by_block(block, len(drawn), basis.shape[1])
+    return by_block(block, len(drawn), exposures[0].basis.shape[1])
 
 
 Joint: TypeAlias = Appetite | Mixture
 
 
+def _parted(
+    exposures: Sequence[Exposure],
+    rows: slice | npt.NDArray[np.int64],
+    precision: type[np.floating[Any]],
+    theta: float,
+) -> tuple[list[Part], list[Part]]:
+    """Return the non-reach of every vehicle in some draws, steep vehicles apart.
+
+    The clock of a vehicle that reaches nearly everybody at its largest level, and few at its
+    least, changes so fast between nodes that it must be taken cell by cell.
+    """
+    parts = [(v, e, e.nonreach_of(rows, precision)) for v, e in enumerate(exposures)]
+    steep = [
+        e.interpolated and -np.log(max(float(part.min()), _LEAST_NONREACH)) * theta > _STEEP
+        for _, e, part in parts
+    ]
+    chosen = list(zip(parts, steep, strict=True))
+    return [part for part, far in chosen if not far], [part for part, far in chosen if far]
+
+
+def _by_cell(exposure: Exposure, part: Reals) -> Any:
+    """Bring non-reach from (levels or 1, draws or 1) to (draws or 1, cells)."""
+    basis = exposure.basis.astype(part.dtype)
+    return np.clip(1 - (1 - _on(exposure, part)).T @ basis, 0, 1).astype(part.dtype)
+
+
 def _stacked(exposures: Sequence[Exposure]) -> Reals:
     """Lay the levels of all vehicles below each other: (levels of all, cells)."""
-    return np.concatenate([e.basis for e in exposures]).astype(np.float32)
+    return np.concatenate([e.basis for e in exposures]) if exposures else np.zeros((0, 1))
 
 
 def _on(exposure: Exposure, values: Reals) -> Reals:
@@ -213,6 +242,8 @@ def _survival(clock: Reals, theta: Reals) -> Reals:
 
 def _joined(parts: Sequence[Reals]) -> Reals:
     """Lay levels of all vehicles below each other, as many draws as the longest."""
+    if not parts:
+        return np.zeros((0, 1))
     draws = max(part.shape[1] for part in parts)
     return np.concatenate([np.broadcast_to(part, (len(part), draws)) for part in parts])
 

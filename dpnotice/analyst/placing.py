@@ -42,7 +42,7 @@ def delivery_by(members: ClassEstimate, *names: str) -> "pd.DataFrame":
         known = [level != UNKNOWN for level in members.axes[name].levels]
         shape = [-1 if number == place else 1 for number in range(len(axes))]
         counted = counted * np.array(known, dtype=float).reshape(shape)
-    if not np.sum(counted) > 0:
+    if not np.sum(counted) >= 1:  # counts of 0 are fitted as some 1e-14
         raise EstimateError("the releases count nobody of a known level, so nothing can be placed")
     levels = {name: members.axes[name].levels for name in axes}
     return tables.cells(levels, {"share": np.ravel(counted / np.sum(counted))}, {})

@@ -6,6 +6,7 @@ In: a vehicle's figures. Out: `Exposure`, checked figures, the axes by which the
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -18,11 +19,11 @@ from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import PlanError
 
 _MOST_DOLLARS: Final = 1e15
-_INTERPOLATED: Final = 1e-6
+_INTERPOLATED: Final = 1e-5
 """Error to which figures are interpolated between levels of an amount."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Exposure:
     """What one vehicle does: at a few levels of its figures, and how cells follow from levels.
 
@@ -37,6 +38,8 @@ class Exposure:
         counts: most -> (most + 1, draws or 1, levels) chances of 0, 1, ... exposures; the last is
             that of `most` or more.
         basis: (levels, cells) weights of the levels in every cell.
+        rated: whether exposures come at a rate of each person's own (mixed Poisson), so that who is
+            exposed at all tells how often; else a person is met, or not, as insertions are.
     """
 
     law: Callable[..., Floats]
@@ -44,11 +47,17 @@ class Exposure:
     mean: tuple[Floats, Floats]
     counts: Callable[[int], Floats]
     basis: Floats
+    rated: bool = False
 
     @property
     def draws(self) -> int:
         """How many draws it has; 1 where nothing in it is uncertain."""
         return max(map(len, self.figures))
+
+    @cached_property
+    def interpolated(self) -> bool:
+        """Whether cells lie between levels, and are not levels themselves."""
+        return not np.isin(self.basis, (0.0, 1.0)).all()
 
     @property
     def nonreach(self) -> Floats:

@@ -229,6 +229,13 @@ def test_exposures_of_segments_add_up_to_those_bought(form: str) -> None:
     assert got.tolist()[:2] == pytest.approx([mean(curve(**FORMS[form])) * x for x in (2 / 3, 1.5)])
 
 
+@forms
+def test_counts_by_segment_leave_the_nonreach_there(form: str) -> None:
+    vehicle = curve(**FORMS[form], universe=by_state(600e3, 400e3, 0), target=by_state(0.4, 0.6, 0))
+    got = vehicle.exposure(Sampling(axes=(STATE,), draws=1, seed=0))
+    assert got.counts(5)[0] == pytest.approx(got.nonreach)
+
+
 def test_scaling_persons_and_impressions_alike_changes_nothing() -> None:
     scaled = curve(points=[(600, 300)], universe=1_000)
     assert reach(scaled) == pytest.approx(reach(curve()))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dpnotice.analyst.drift import DRIFT, Drift, drifted, exposures
+from dpnotice.analyst.drift import DRIFT, Drift, drifted, drifted_union, exposures
 from dpnotice.analyst.media import Broadcast, Print
 from dpnotice.analyst.rates import beta
 from dpnotice.analyst.sampling import Sampling
@@ -233,15 +233,42 @@ def test_uncertain_audiences_drift_on_top(reach_1: float) -> None:
     assert shift == pytest.approx(np.log(odds_of(certain)), abs=1e-9)
 
 
+# --- a union of vehicles -------------------------------------------------------------------
+def test_the_drift_of_a_union_has_the_stated_spread_in_every_cell_alike() -> None:
+    """20,000 draws, s.d. to 2.5% and mean to 0.035 s.d.: a false alarm in one of 10^5 seeds."""
+    sampling, unmet = Sampling(axes=(), draws=DRAWS, seed=0), np.array([[0.2, 0.9, 1.0, 0.0]])
+    got = drifted_union(unmet, Drift(own=9e-9, common=9e-9, union=0.3), sampling)
+    shift = np.log((1 - got[:, :2]) / got[:, :2] * unmet[:, :2] / (1 - unmet[:, :2]))
+    assert shift[:, 0] == pytest.approx(shift[:, 1], abs=1e-9)
+    assert shift[:, 0].std() == pytest.approx(0.3, rel=0.025)
+    assert abs(shift[:, 0].mean()) <= 0.035 * 0.3
+    assert (got[:, 2:] == [1, 0]).all()
+
+
+def test_a_union_drifts_apart_from_its_vehicles() -> None:
+    drift = Drift(own=0.3, common=0.3, union=0.3)
+    (own,) = logit_shifts([radio()], drift)
+    sampling = Sampling(axes=(), draws=DRAWS, seed=0)
+    got = drifted_union(np.array([[0.5]]), drift, sampling)[:, 0]
+    assert abs(np.corrcoef(own, np.log((1 - got) / got))[0, 1]) < 0.035
+
+
+@pytest.mark.parametrize("still", [frozenset(), frozenset({"model error"})])
+def test_a_union_without_drift_is_as_modelled(still: frozenset[str]) -> None:
+    sampling, unmet = Sampling(axes=(), draws=7, seed=0, still=still), np.array([[0.2, 0.9]])
+    drift = Drift(own=0.5, common=0.5, union=0.5 if still else 0.0)
+    assert np.array_equal(drifted_union(unmet, drift, sampling), unmet)
+
+
 # --- refusals ------------------------------------------------------------------------------
-@pytest.mark.parametrize("field", ["own", "common"])
+@pytest.mark.parametrize("field", ["own", "common", "union"])
 @pytest.mark.parametrize("bad", [-0.1, math.nan, math.inf, "0.1", None, by_state(0.1, 0.1, 0.1)])
 def test_a_drift_is_a_number_from_0(field: str, bad: object) -> None:
     figures: dict[str, Any] = {"own": 0.1, "common": 0.1, field: bad}
     assert f"drift: {field} must be" in refusal(lambda: Drift(**figures))
 
 
-@pytest.mark.parametrize("field", ["own", "common"])
+@pytest.mark.parametrize("field", ["own", "common", "union"])
 def test_a_drift_is_no_law(field: str) -> None:
     figures: dict[str, Any] = {"own": 0.1, "common": 0.1, field: beta(mean=0.1, sd=0.01)}
     assert f"drift: {field} must be" in refusal(lambda: Drift(**figures))

@@ -315,7 +315,7 @@ def test_segments_between_two_amounts_of_delivery_are_as_exact_as_others(
 def test_appetites_weigh_1_and_have_the_mean_1(theta: float) -> None:
     nonreach = 0.4
     met = [fixed(nonreach), fixed(0.9)]
-    states = list(appetite(theta).states(met))
+    states = list(appetite(theta).given(met))
     clock = (nonreach ** -max(theta, 1e-6) - 1) / max(theta, 1e-6)
     assert sum(weight for weight, _ in states) == pytest.approx(1)
     mean = sum(weight * clocks[0] for weight, clocks in states)
@@ -329,14 +329,14 @@ def test_averaged_over_appetites_nobody_met_is_the_union(
 ) -> None:
     got = sum(
         weight * np.exp(-sum(clocks))
-        for weight, clocks in appetite(theta).states(several(nonreach))
+        for weight, clocks in appetite(theta).given(several(nonreach))
     )
     assert got == pytest.approx(unmet(nonreach, max(theta, 1e-6)), abs=1.5e-3)
 
 
 def test_appetites_follow_the_dependence_of_every_draw() -> None:
     met = [fixed([[0.3], [0.6]]), fixed([[0.5]])]
-    got = sum(weight * np.exp(-sum(clocks)) for weight, clocks in appetite(0.2, 2.0).states(met))
+    got = sum(weight * np.exp(-sum(clocks)) for weight, clocks in appetite(0.2, 2.0).given(met))
     wanted = [[unmet([0.3, 0.5], 0.2)], [unmet([0.6, 0.5], 2.0)]]
     assert got == pytest.approx(np.array(wanted), abs=5e-4)
 
@@ -411,7 +411,7 @@ def test_a_law_that_no_draw_picks_plays_no_part() -> None:
     both = Mixture(classes=(ONE_PUBLIC, TWO_PUBLICS), pick=np.ones(3, dtype=np.int64))
     met = several([0.5, 0.4])
     assert np.array_equal(both.unmet(met), of_law(TWO_PUBLICS, draws=3).unmet(met))
-    assert len(list(both.states(met))) == len(list(of_law(TWO_PUBLICS).states(met)))
+    assert len(list(both.given(met))) == len(list(of_law(TWO_PUBLICS).states(met)))
 
 
 def test_under_classes_every_cell_meets_the_levels_that_it_has() -> None:
@@ -446,7 +446,7 @@ def test_under_classes_blocks_and_cores_change_no_result(monkeypatch: pytest.Mon
 def test_averaged_over_classes_and_appetites_nobody_met_is_the_union() -> None:
     joint = Mixture(classes=(mixed(0), mixed(1, k=0.5)), pick=np.array([0, 1, 0]))
     met = [fixed([[0.3], [0.3], [0.8]]), fixed(0.6), fixed(0.9)]
-    states = list(joint.states(met))
+    states = list(joint.given(met))
     assert sum(weight for weight, _ in states) == pytest.approx(np.ones((3, 1)))
     got = sum(weight * np.exp(-sum(clocks)) for weight, clocks in states)
     assert got == pytest.approx(joint.unmet(met), abs=5e-4)
