@@ -26,6 +26,7 @@ from dpnotice.analyst.sampling import Sampling
 from dpnotice.analyst.vehicle import Exposure, check_common, keep, spread, varying_axes
 from dpnotice.errors import PlanError
 
+_FEW: Final = 3
 _NEARLY_ALL: Final = 0.99
 """Share of a frequency cap's capacity that a refusal names as deliverable."""
 _FIGURES: Final = (
@@ -107,6 +108,16 @@ class Digital:
     def axes(self) -> tuple[str, ...]:
         """Axes by which its figures vary."""
         return varying_axes(self, self.universe)
+
+    @property
+    def caveat(self) -> str:
+        """What a reader must know of a schedule that shows most persons a banner once or twice."""
+        if self.frequency_cap is None or self.frequency_cap > _FEW:
+            return ""
+        return (
+            f"at most {self.frequency_cap} impressions per device: reach rests on single glances "
+            "(Azari and Fiereck 2014); see 2+ and 3+"
+        )
 
     @property
     def total_cost_usd(self) -> float | None:

@@ -5,6 +5,7 @@ exposure are the joint law's own, and no exposure is lost beyond the last cell.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -13,6 +14,11 @@ from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.net import Appetite, Joint, by_block
 from dpnotice.analyst.series import exponential, power
 from dpnotice.analyst.vehicle import Exposure
+
+_OFF: Final = 1e-3
+"""Below 0 by this, or above 1, chances are of no law."""
+_LEAST: Final = 1e-300
+"""Stands for 0."""
 
 
 def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> Floats:
@@ -50,8 +56,9 @@ def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> F
         return np.moveaxis(part, 0, 1).reshape(part.shape[1], -1)
 
     total = np.moveaxis(by_block(block, draws, (most + 1) * cells).reshape(draws, -1, cells), 1, 0)
-    total = np.maximum(total, 0.0)
-    total = total * ((1 - unmet) / np.maximum(total[1:].sum(axis=0), 1e-300))
+    upto = np.minimum(np.cumsum(np.maximum(total, 0.0), axis=0), 1.0)
+    total = np.diff(upto, axis=0, prepend=0.0)
+    total *= (1 - unmet) / np.maximum(1 - upto[0], 1e-300)
     total[0] = unmet
     return with_rest(total)
 
@@ -59,16 +66,20 @@ def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> F
 def _together(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats]) -> Floats:
     """Return the law of the sum over vehicles, (most + 1, draws or 1, cells)."""
     if not isinstance(joint, Appetite):
-        return _given_classes(exposures, joint, laws)
+        return _given_met(exposures, joint, laws)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = _at_rates(exposures, joint, laws)
+        law = (total > -_OFF).all(axis=0) & (total.sum(axis=0) < 1 + _OFF)
+    return total if law.all() else np.where(law, total, _given_met(exposures, joint, laws))
+
+
+def _at_rates(exposures: Sequence[Exposure], joint: Appetite, laws: Sequence[Floats]) -> Floats:
+    """Return the same with rated vehicles by their generating functions, perhaps no law."""
     theta = joint.heat[:, np.newaxis]
     pairs = list(zip(exposures, laws, strict=True))
-    excess = np.zeros((len(laws[0]), 1, 1))
-    for exposure, law in pairs:
-        if exposure.rated:
-            grown = power(law, -theta)
-            grown[0] -= 1
-            excess = excess + grown @ exposure.basis
-    rest = [(exposure, law) for exposure, law in pairs if not exposure.rated]
+    excess = sum((_excess(*pair, theta) for pair in pairs if pair[0].rated), np.zeros((1, 1, 1)))
+    excess = np.broadcast_to(excess, (len(laws[0]), *excess.shape[1:])).copy()
+    rest = [pair for pair in pairs if not pair[0].rated]
     if not rest:
         excess[0] += 1
         return with_rest(power(excess, -1 / theta))
@@ -79,7 +90,22 @@ def _together(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats
     return total
 
 
-def _given_classes(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats]) -> Floats:
+def _excess(exposure: Exposure, law: Floats, theta: Floats) -> Floats:
+    """Return G^-theta - 1 by cell, (most + 1, draws, cells).
+
+    It can be too steep to be interpolated between levels: logarithms of chances then are, as a
+    small chance of no exposure must keep its digits.
+    """
+    if not exposure.interpolated:
+        grown = power(law, -theta)
+        grown[0] -= 1
+        return np.asarray(grown @ exposure.basis)
+    grown = power(np.exp(np.log(np.maximum(law, _LEAST)) @ exposure.basis), -theta)
+    grown[0] -= 1
+    return np.asarray(grown * (exposure.basis != 0).any(axis=0))
+
+
+def _given_met(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats]) -> Floats:
     """Return the same where all vehicles are met, or not, given class and appetite."""
     total = np.zeros(())
     met = [_among_met(e, law) for e, law in zip(exposures, laws, strict=True)]

@@ -139,8 +139,8 @@ def _given_in(
 def _scale(law: Classes, vehicle: int, nonreach: Floats) -> Floats:
     """Return the scale at which one vehicle alone has its non-reach, the same shape."""
     own = replace(law, rate=law.rate[:, [vehicle]])
-    rounded = np.minimum(nonreach, 1.0)  # sums of shares may exceed 1 in the last digit
-    return own.scales(rounded[..., np.newaxis])[..., 0]
+    fractions = np.clip(nonreach, 0.0, 1.0)  # sums of shares, and what is interpolated, may miss
+    return own.scales(fractions[..., np.newaxis])[..., 0]
 
 
 def _appetites(theta: Floats) -> Floats:

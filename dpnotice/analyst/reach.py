@@ -14,6 +14,7 @@ import numpy as np
 from dpnotice.analyst.addressed import recipients_of
 from dpnotice.analyst.claims.recipients import Recipients
 from dpnotice.analyst.dependence import in_words
+from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.explained import COLUMNS, explain_width
 from dpnotice.analyst.exposed import Exposed
 from dpnotice.analyst.intervals import Floats, check_level
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from dpnotice.reporting import Axes
 
 LEVEL: Final = 0.95
+OFTEN: Final = (2, 3)
 MOST_OFTEN: Final = 20
 BOUND_DRAWS: Final = 10_000
 FREQUENCY_DRAWS: Final = 2_000
@@ -258,7 +260,7 @@ class ReachEstimate:
         return min(found, key=_least, default=None)
 
     def summary(self) -> "pd.DataFrame":
-        """Return reach, its bounds, frequency and the worst segment as tidy rows."""
+        """Return reach, its bounds, 2+ and 3+, frequency and the worst segment as tidy rows."""
         lower, upper = self.bounds
         rows = [
             self.estimate(),
@@ -272,6 +274,7 @@ class ReachEstimate:
                 unit="fraction",
             ),
         ]
+        rows += [self.reach_n_plus(times) for times in OFTEN if self.plan.media]
         rows += [] if self.exposures is None else [self.exposures]
         rows += [] if self.worst_segment is None else [self.worst_segment[1]]
         return summary_frame(rows)
@@ -318,7 +321,6 @@ class ReachEstimate:
     @property
     def assumptions(self) -> tuple[str, ...]:
         """What the figure rests on, in words; figures without a source are named."""
-        silent = [notice.name for notice in self.plan.notices if not getattr(notice, "source", "")]
         lines = [*self.members.assumptions]
         joint = self.members.known.joint
         if joint is not None and self.plan.direct:
@@ -329,8 +331,11 @@ class ReachEstimate:
         lines += [f"not counted towards reach: {line}" for line in self.plan.exclusions]
         if self.plan.media:
             lines.append(f"model error: {self.plan.drift.in_words}")
-        if silent:
-            lines.append(f"no source given for: {', '.join(silent)}")
+        displays = [n for n in self.plan.notices if isinstance(n, Digital)]
+        lines += [f"{display.name}: {display.caveat}" for display in displays if display.caveat]
+        for field, said in (("source", "source"), ("as_of", "date")):
+            silent = [n.name for n in self.plan.notices if not getattr(n, field, "")]
+            lines += [f"no {said} given for: {', '.join(silent)}"] if silent else []
         return tuple(lines)
 
     def __repr__(self) -> str:

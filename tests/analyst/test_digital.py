@@ -243,3 +243,12 @@ def test_capped_reach_of_many_segments_follows_from_a_few_levels(load: float, er
 def test_a_single_overfull_segment_among_many_is_refused() -> None:
     assert over_markets(0.6, 0.99).exposure(MARKETS).reach().max() <= 0.9
     assert "cap of 3" in refusal(lambda: over_markets(0.6, 1.001).exposure(MARKETS))
+
+
+@pytest.mark.parametrize(("cap", "warned"), [(1, True), (3, True), (4, False), (None, False)])
+def test_a_low_frequency_cap_says_that_reach_rests_on_single_glances(
+    cap: int | None,
+    warned: bool,  # noqa: FBT001 -- a case
+) -> None:
+    said = display(frequency_cap=cap).caveat
+    assert ("single glances" in said) is warned

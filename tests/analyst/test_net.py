@@ -217,12 +217,22 @@ def test_every_cell_meets_the_levels_that_it_has(theta: float) -> None:
     assert got[0] == pytest.approx(unmet(CELLS, theta), abs=SINGLE)
 
 
-@pytest.mark.parametrize("theta", [0.7, 5])
-def test_between_levels_the_clock_is_their_weighted_mean(theta: float) -> None:
-    between = fixed([[0.3, 0.8]], basis=[[0.25], [0.75]])
+def test_between_levels_the_clock_is_their_weighted_mean() -> None:
+    theta, between = 0.7, fixed([[0.3, 0.8]], basis=[[0.25], [0.75]])
     clock = 0.25 * (0.3**-theta - 1) + 0.75 * (0.8**-theta - 1) + 0.6**-theta - 1
     got = appetite(theta).unmet([between, fixed(0.6)])
     assert got[0, 0] == pytest.approx((1 + clock) ** (-1 / theta), abs=SINGLE)
+
+
+def test_between_levels_the_chance_itself_is_meant_where_the_clock_is_steep() -> None:
+    between = fixed([[0.3, 0.8]], basis=[[0.25], [0.75]])
+    got = appetite(5).unmet([between, fixed(0.6)])
+    assert got[0, 0] == pytest.approx(unmet([0.25 * 0.3 + 0.75 * 0.8, 0.6], 5), abs=SINGLE)
+
+
+def test_cells_that_are_levels_are_never_taken_as_between() -> None:
+    assert not TWO_LEVELS.interpolated
+    assert fixed([[0.3, 0.8]], basis=[[0.25], [0.75]]).interpolated
 
 
 @pytest.mark.parametrize("theta", [[0.4], [0.0, 0.4, 2.0], [0.0, 0.4, 7.0]])
@@ -288,38 +298,50 @@ def test_exposures_of_any_dispersion_are_right_in_single_precision(dispersion: f
     assert appetite(0.5).unmet(met) == pytest.approx(unmet(chance, 0.5), abs=3e-6)
 
 
-@pytest.mark.parametrize(
+def delivered_unevenly(points: float = 400, **figures: float) -> list[Exposure]:
+    """Television whose heaviest segment gets ten times the lightest one's points; a paper."""
+    shares = by_region(np.geomspace(1, 10, 40))
+    television = radio(
+        grps=lognormal(mean=points, sd=points / 10),
+        target=shares.assign(value=shares["value"] / shares["value"].sum()),
+        universe=by_region(np.full(40, 10_000.0)),
+        **figures,
+    )
+    sampling = Sampling(axes=(REGION,), draws=20, seed=0)
+    return [television.exposure(sampling), paper().exposure(sampling)]
+
+
+STEEP = pytest.mark.parametrize(
     ("cap", "dispersion"), [(0.9, 0.5), (0.95, 1.0), (0.98, 5.0), (1.0, 5.0), (1.0, 50.0)]
 )
+
+
+@STEEP
 @pytest.mark.parametrize("theta", [0.5, 2])
 def test_segments_between_two_amounts_of_delivery_are_as_exact_as_others(
     cap: float, dispersion: float, theta: float
 ) -> None:
-    """The heaviest segment gets ten times the lightest one's points, about 8 per person."""
-    delivered = by_region(np.geomspace(1, 10, 40))
-    television = radio(
-        grps=lognormal(mean=400, sd=40),
-        reach_cap=cap,
-        dispersion=dispersion,
-        target=delivered.assign(value=delivered["value"] / delivered["value"].sum()),
-        universe=by_region(np.full(40, 10_000.0)),
-    )
-    sampling = Sampling(axes=(REGION,), draws=20, seed=0)
-    met = [television.exposure(sampling), paper().exposure(sampling)]
+    met = delivered_unevenly(reach_cap=cap, dispersion=dispersion)
+    assert met[0].interpolated
     wanted = unmet([1 - each.reach() + np.zeros((20, 41)) for each in met], theta)
     assert appetite(theta).unmet(met) == pytest.approx(wanted, abs=2e-5)
 
 
-# --- states of one appetite ----------------------------------------------------------------
+# --- given one appetite --------------------------------------------------------------------
 @pytest.mark.parametrize("theta", [0, 1e-5, 0.01, 0.5, 2, 18])
 def test_appetites_weigh_1_and_have_the_mean_1(theta: float) -> None:
-    nonreach = 0.4
-    met = [fixed(nonreach), fixed(0.9)]
-    states = list(appetite(theta).given(met))
-    clock = (nonreach ** -max(theta, 1e-6) - 1) / max(theta, 1e-6)
-    assert sum(weight for weight, _ in states) == pytest.approx(1)
-    mean = sum(weight * clocks[0] for weight, clocks in states)
-    assert mean == pytest.approx(clock, rel=1e-6)
+    found = list(appetite(theta).given([fixed(0.4), fixed(0.9)]))
+    assert sum(weight for weight, _, _ in found) == pytest.approx(1)
+    mean = sum(weight * appetite for weight, appetite, _ in found)
+    assert mean == pytest.approx(np.ones((1, 1)), rel=1e-9)
+
+
+@pytest.mark.parametrize("theta", [0, 1e-5, 0.01, 0.5, 2, 18])
+def test_a_clock_is_the_appetite_times_its_own(theta: float) -> None:
+    own = max(theta, 1e-6)
+    for _, appetite_, clocks in appetite(theta).given([fixed(0.4), fixed(0.9)]):
+        for clock, chance in zip(clocks, (0.4, 0.9), strict=True):
+            assert clock == pytest.approx(appetite_ * (chance**-own - 1) / own, rel=1e-6)
 
 
 @settings(max_examples=30)
@@ -329,14 +351,14 @@ def test_averaged_over_appetites_nobody_met_is_the_union(
 ) -> None:
     got = sum(
         weight * np.exp(-sum(clocks))
-        for weight, clocks in appetite(theta).given(several(nonreach))
+        for weight, _, clocks in appetite(theta).given(several(nonreach))
     )
     assert got == pytest.approx(unmet(nonreach, max(theta, 1e-6)), abs=1.5e-3)
 
 
 def test_appetites_follow_the_dependence_of_every_draw() -> None:
     met = [fixed([[0.3], [0.6]]), fixed([[0.5]])]
-    got = sum(weight * np.exp(-sum(clocks)) for weight, clocks in appetite(0.2, 2.0).given(met))
+    got = sum(weight * np.exp(-sum(clocks)) for weight, _, clocks in appetite(0.2, 2.0).given(met))
     wanted = [[unmet([0.3, 0.5], 0.2)], [unmet([0.6, 0.5], 2.0)]]
     assert got == pytest.approx(np.array(wanted), abs=5e-4)
 
@@ -411,7 +433,7 @@ def test_a_law_that_no_draw_picks_plays_no_part() -> None:
     both = Mixture(classes=(ONE_PUBLIC, TWO_PUBLICS), pick=np.ones(3, dtype=np.int64))
     met = several([0.5, 0.4])
     assert np.array_equal(both.unmet(met), of_law(TWO_PUBLICS, draws=3).unmet(met))
-    assert len(list(both.given(met))) == len(list(of_law(TWO_PUBLICS).states(met)))
+    assert len(list(both.given(met))) == len(list(of_law(TWO_PUBLICS).given(met)))
 
 
 def test_under_classes_every_cell_meets_the_levels_that_it_has() -> None:
@@ -447,6 +469,32 @@ def test_averaged_over_classes_and_appetites_nobody_met_is_the_union() -> None:
     joint = Mixture(classes=(mixed(0), mixed(1, k=0.5)), pick=np.array([0, 1, 0]))
     met = [fixed([[0.3], [0.3], [0.8]]), fixed(0.6), fixed(0.9)]
     states = list(joint.given(met))
-    assert sum(weight for weight, _ in states) == pytest.approx(np.ones((3, 1)))
-    got = sum(weight * np.exp(-sum(clocks)) for weight, clocks in states)
+    assert sum(weight for weight, _, _ in states) == pytest.approx(np.ones((3, 1)))
+    mean = sum(weight * appetite for weight, appetite, _ in states)
+    assert mean == pytest.approx(np.ones((3, 1)))
+    got = sum(weight * np.exp(-sum(clocks)) for weight, _, clocks in states)
     assert got == pytest.approx(joint.unmet(met), abs=5e-4)
+
+
+@STEEP
+@pytest.mark.parametrize("k", [0.5, 2])
+def test_under_classes_segments_between_two_amounts_are_as_exact_as_others(
+    cap: float, dispersion: float, k: float
+) -> None:
+    met = delivered_unevenly(reach_cap=cap, dispersion=dispersion)
+    law = mixed(1, k=k, vehicles=2)
+    got = of_law(law, draws=20).unmet(met)
+    chances = [np.clip(1 - each.reach() + np.zeros((20, 41)), 0, 1) for each in met]
+    for cell in (0, 1, 17, 38, 39):
+        wanted = unmet_of_classes(law, [float(chance[3, cell]) for chance in chances])
+        assert got[3, cell] == pytest.approx(wanted, abs=2e-5)
+
+
+def test_under_classes_a_reach_above_1_by_interpolation_is_everybody() -> None:
+    met = delivered_unevenly(points=2000, reach_cap=1.0, dispersion=50.0)
+    assert met[0].reach().max() > 1
+    law = of_law(mixed(1, vehicles=2), draws=20)
+    states = list(law.given(met))
+    assert sum(weight for weight, _, _ in states) == pytest.approx(np.ones((20, 1)))
+    got = sum(weight * np.exp(-sum(clocks)) for weight, _, clocks in states)
+    assert got == pytest.approx(law.unmet(met), abs=5e-4)

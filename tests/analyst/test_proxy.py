@@ -186,6 +186,12 @@ def test_an_audience_by_no_axis_of_the_media_is_refused(audience: object) -> Non
     assert "audience must be a frame of shares by age, by which the plan's media vary" in message
 
 
+@pytest.mark.parametrize("audience", [0.6, dn.beta(mean=0.6, sd=0.1)])
+def test_an_audience_by_no_axis_at_all_is_refused(audience: object) -> None:
+    message = refusal(lambda: gap(media(0.4), audience=audience))
+    assert "audience must be a frame of shares by an axis" in message
+
+
 def test_an_audience_by_some_axes_of_the_media_is_refused() -> None:
     message = refusal(
         lambda: gap(PAPER, media(0.1, "Local", target={"state": "CA"}), audience=by_age(0.6, 0.4))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 import dpnotice as dn
 from dpnotice.analyst import reach_ladder
 from dpnotice.analyst.dependence import Duplications
+from dpnotice.analyst.drift import Drift
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.pair_bounds import SharpBounds
 from dpnotice.analyst.plan import NoticePlan
@@ -117,6 +118,13 @@ def test_segments_that_differ_are_each_solved_by_themselves() -> None:
     assert holds(got["pairs of vehicles"], got["pairs of vehicles, sharp"])
 
 
+def test_vehicles_of_different_states_share_nobody_in_either() -> None:
+    """Cells whose pairs are alike, and whose vehicles are not."""
+    local = [media(0.3, "v0", target={"state": "CA"}), media(0.5, "v1", target={"state": "NY"})]
+    expected = (65 * 0.3 + 35 * 0.5) / 110
+    assert rungs(*local)["pairs of vehicles, sharp"] == near(expected, expected)
+
+
 # --- how rungs lie in each other -------------------------------------------------------------
 @settings(max_examples=40)
 @given(
@@ -157,6 +165,17 @@ def test_rungs_of_measured_duplications_lie_in_each_other_though_their_model_dri
     known = Duplications({("v0", "v1"): both}, reach_1={"v0": 0.3, "v1": 0.2}, persons=2_000)
     plan = NoticePlan("plan", papers(*reach), dependence=known)
     got = ends(estimate_reach(plan, BIG, draws=400, seed=1))
+    assert holds(got["margins"], got["pairs of vehicles"])
+    assert holds(got["pairs of vehicles"], got["modelled"], slack=1e-6)
+
+
+@pytest.mark.parametrize("both", [0.001, 0.199])
+def test_model_error_moves_no_end_beyond_what_vehicles_reach_by_themselves(both: float) -> None:
+    known = Duplications({("v0", "v1"): both}, reach_1={"v0": 0.3, "v1": 0.2}, persons=1e6)
+    drift = Drift(own=0.0, common=0.0, union=0.5)
+    plan = NoticePlan("plan", papers(0.3, 0.2), dependence=known, drift=drift)
+    got = ends(estimate_reach(plan, BIG, draws=400, seed=1))
+    assert got["margins"] == near(0.3, 0.5)
     assert holds(got["margins"], got["pairs of vehicles"])
     assert holds(got["pairs of vehicles"], got["modelled"], slack=1e-6)
 

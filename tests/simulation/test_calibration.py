@@ -1,7 +1,7 @@
 """Where the realised reach of simulated worlds ranks among the draws: uniformly, or a fault shows.
 
 The small version of `benchmarks/calibration.py`, with fixed seeds. Chi-square over 20 bins; the
-library as it is would fail by chance, over all seeds and scenarios, once in 10^6.
+library as it is would fail by chance, over all scenarios, about once in 10^6 choices of seeds.
 """
 
 import pytest
