@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.rates import check_plain, check_positive
 from dpnotice.errors import PlanError
 
 APPETITES: Final = (1.0, 0.5, 2.0, math.inf)
@@ -28,6 +29,8 @@ _SHARES: Final = 2.0
 _FLOOR: Final = 1e-4
 """Least relative rate: every class can be reached in the end, so every margin can be kept."""
 _LEAST: Final = 1e-12
+_SURELY: Final = 1 - 1e-14
+"""Misses everybody, but for the rounding of a sum."""
 _STEPS: Final = 150
 _ALIKE: Final = 0.01
 """Costs nearer than this are of one fit, found twice."""
@@ -97,7 +100,7 @@ class Classes:
         if not np.all((target >= 0) & (target <= 1)):
             raise PlanError("nonreach must be fractions in [0, 1]; percentages?", code="RANGE")
         target = np.clip(target, _LEAST, 1.0)
-        some = target < 1
+        some = target < _SURELY
         wanted = -np.log(np.where(some, target, 0.5))
         # Rates average 1 and L is convex, so the root is no smaller than for everybody alike;
         # and no larger than if all were of the least rate.
@@ -208,6 +211,7 @@ def _measured(
             f"reach_1 must be (V,) and pairs (V, V), got {once.shape} and {both.shape}; "
             "put nan where a pair is not known"
         )
+    check_plain(check_positive(persons, "persons"), "persons")
     if not persons > 0:
         raise PlanError(f"persons must be above 0, got {persons}; on how many was it measured?")
     twice = np.full_like(once, np.nan) if reach_2 is None else np.asarray(reach_2, dtype=np.float64)

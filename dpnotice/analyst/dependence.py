@@ -156,9 +156,11 @@ def _of(law: Classes, known: Sequence[str], vehicles: Sequence[str]) -> Classes:
     return replace(law, rate=np.concatenate(columns, axis=1))
 
 
-def in_words(dependence: Quantity | Duplications) -> str:
-    """Return what a plan's dependence rests on."""
+def in_words(dependence: Quantity | Duplications, vehicles: Sequence[str] = ()) -> str:
+    """Return what the dependence between a plan's vehicles rests on."""
     if isinstance(dependence, Duplications):
         measured = f"{len(dependence.pairs)} measured duplications"
-        return f"{measured} ({dependence.source or 'no source given'})"
+        unknown = [vehicle for vehicle in vehicles if vehicle not in dependence.vehicles]
+        rest = f"; none known of {', '.join(unknown)}" if unknown else ""
+        return f"{measured} ({dependence.source or 'no source given'}){rest}"
     return f"rank correlation {describe(dependence)}, elicited, never below independence"

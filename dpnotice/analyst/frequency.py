@@ -85,9 +85,9 @@ def _at_rates(exposures: Sequence[Exposure], joint: Appetite, laws: Sequence[Flo
         return with_rest(power(excess, -1 / theta))
     total, met = np.zeros(()), [_among_met(*pair) for pair in rest]
     for weight, appetite, clocks in joint.given([exposure for exposure, _ in rest]):
-        person = with_rest(exponential(excess * (-appetite / theta)))
+        person = exponential(excess * (-appetite / theta))
         total = total + weight * _add_met(person, met, clocks)
-    return total
+    return with_rest(total)
 
 
 def _excess(exposure: Exposure, law: Floats, theta: Floats) -> Floats:
@@ -112,7 +112,7 @@ def _given_met(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Float
     nobody = np.eye(len(laws[0]))[:, :1, np.newaxis]
     for weight, _, clocks in joint.given(exposures):
         total = total + weight * _add_met(nobody, met, clocks)
-    return total
+    return with_rest(total)
 
 
 def _add_met(person: Floats, met: Sequence[Floats], clocks: Sequence[Floats]) -> Floats:
@@ -120,7 +120,7 @@ def _add_met(person: Floats, met: Sequence[Floats], clocks: Sequence[Floats]) ->
     for law, clock in zip(met, clocks, strict=True):
         missed = np.exp(-clock)
         person = missed * person + (1 - missed) * convolve(person, law)
-    return with_rest(person)
+    return person
 
 
 def _by_cell(exposure: Exposure, counts: Floats) -> Floats:

@@ -26,6 +26,7 @@ from dpnotice.analyst.net_reach import (
     drawn_reach,
     mean_frequency,
     quantiles,
+    realised,
 )
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.proxy import proxy_gap_draws
@@ -84,6 +85,12 @@ class ReachEstimate:
         """(lower, upper) at 95 % of expected reach, whatever notices depend on each other."""
         exposed, sampling = self._laid
         return quantiles(self.members.beyond.of_everyone(*exposed.widest(), sampling), LEVEL)
+
+    def _margins(self, level: float) -> tuple[float, float]:
+        """The same of realised reach, at any level."""
+        exposed, sampling = self._laid
+        widest = self.members.beyond.of_everyone(*exposed.widest(), sampling)
+        return quantiles(realised(widest, sampling, self.members.size().lower), level)
 
     @cached_property
     def exposures(self) -> Estimate | None:
@@ -222,7 +229,7 @@ class ReachEstimate:
         alone = ("margins", "every notice's own reach, whatever depends on what")
         modelled = ("modelled", "; ".join(self.assumptions))
         rows = [
-            dict(zip(RUNGS, (*alone, *self.bounds, LEVEL), strict=True)),
+            dict(zip(RUNGS, (*alone, *self._margins(level), level), strict=True)),
             *pair_rungs(self.plan, self.members, sampling, level),
             dict(zip(RUNGS, (*modelled, *self.interval(level), level), strict=True)),
         ]
@@ -327,7 +334,8 @@ class ReachEstimate:
             told = CONTACT_AGREES[joint.overlap.by_plane is not None]
             lines.append(f"buyers of several retailers: {told}; {SEEING_AGREES}")
         if len(self.plan.media) > 1:
-            lines.append(f"dependence between vehicles: {in_words(self.plan.dependence)}")
+            names = [vehicle.name for vehicle in self.plan.media]
+            lines.append(f"dependence between vehicles: {in_words(self.plan.dependence, names)}")
         lines += [f"not counted towards reach: {line}" for line in self.plan.exclusions]
         if self.plan.media:
             lines.append(f"model error: {self.plan.drift.in_words}")

@@ -27,7 +27,9 @@ PAIRS: Final = (
     "Hunter and Worsley's high one; direct and published notice independent within a segment"
 )
 SHARP: Final = "the same at the mean of every figure: the linear programme over all combinations"
-_MOST_VEHICLES: Final = 15
+_MOST_VEHICLES: Final = 12
+_MOST_COMBINATIONS: Final = 2**14
+"""Over all sets of cells: some seconds."""
 
 
 def pair_rungs(
@@ -51,12 +53,10 @@ def pair_rungs(
         for unmet in _by_pairs(plan, members, sampling)
     )
     rows = [_row("pairs of vehicles", PAIRS, (low[0], high[1]), level)]
-    if len(plan.media) <= _MOST_VEHICLES:
-        still = replace(sampling, draws=1, still=frozenset(SOURCES.values()))
-        ends = [
-            quantiles(_reach(plan, members, still, unmet), level)
-            for unmet in _sharply(plan, members, still)
-        ]
+    still = replace(sampling, draws=1, still=frozenset(SOURCES.values()))
+    sharp = _sharply(plan, members, still)
+    if sharp is not None:
+        ends = [quantiles(_reach(plan, members, still, unmet), level) for unmet in sharp]
         rows.append(_row("pairs of vehicles, sharp", SHARP, (ends[0][0], ends[1][1]), level))
     return rows
 
@@ -83,11 +83,20 @@ def _by_pairs(
     return 1 - low, 1 - high
 
 
-def _sharply(plan: NoticePlan, members: ClassEstimate, still: Sampling) -> tuple[Floats, Floats]:
-    """Return the same by the linear programme, in one draw, once for all cells that are alike."""
+def _sharply(
+    plan: NoticePlan, members: ClassEstimate, still: Sampling
+) -> tuple[Floats, Floats] | None:
+    """Return the same by the linear programme, in one draw, once for all cells that are alike.
+
+    None where it would take long: over 2^V combinations for every such set of cells.
+    """
+    if len(plan.media) > _MOST_VEHICLES:
+        return None
     single, both = _singles_and_pairs(plan, grid(plan, members, still))
     figures = both[:, :, 0].reshape(-1, both.shape[-1])
     _, first, alike = np.unique(figures, axis=1, return_index=True, return_inverse=True)
+    if 2 ** len(single) * len(first) > _MOST_COMBINATIONS:
+        return None
     found = [sharp_bounds(single[:, 0, s], both[:, :, 0, s]) for s in first]
     ends = np.array([[1 - b.lower, 1 - b.upper] for b in found])[np.ravel(alike)]
     return ends[np.newaxis, :, 0], ends[np.newaxis, :, 1]

@@ -272,3 +272,14 @@ def test_classes_that_are_no_law_are_refused(
 def test_a_chance_outside_0_and_1_is_refused() -> None:
     with pytest.raises(PlanError, match="percentages"):
         some(1, 1.0).scales(np.array([0.5, 0.5, 0.5, 40.0]))
+
+
+def test_a_reach_that_is_nothing_but_rounding_has_the_scale_0() -> None:
+    law = Classes(share=np.array([0.5, 0.5]), rate=np.array([[1.5], [0.5]]), appetite=1.0)
+    assert law.scales(np.array([1 - 1e-16])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("bad", ["x", None, float("nan"), 0])
+def test_persons_are_a_number_above_0(bad: object) -> None:
+    with pytest.raises(PlanError, match="persons must be"):
+        fit_classes([0.2, 0.3], None, np.full((2, 2), 0.05), persons=bad)  # type: ignore[arg-type]

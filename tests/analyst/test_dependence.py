@@ -338,5 +338,6 @@ def test_what_was_measured_is_told_from_what_was_elicited() -> None:
     told = replace(FEW, source="a study")
     assert in_words(told) == "2 measured duplications (a study)"
     assert in_words(FEW) == "2 measured duplications (no source given)"
+    assert in_words(told, ["A", "other"]).endswith("; none known of other")
     assert in_words(0.3) == "rank correlation 0.3, elicited, never below independence"
     assert "low=0.0, high=0.5" in in_words(DEPENDENCE)
