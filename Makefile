@@ -16,7 +16,7 @@ demo: $(STAMP) ## the main job on real purchases, the truth beside every estimat
 	@$(BIN)/dpnotice demo --output demo-output
 
 test: $(ENGINES) ## the tests and doctests, without the slow simulations
-	@$(BIN)/python -m pytest -q -m "not slow" $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not slow" $(PYTEST_ARGS)
 
 lint: $(STAMP) ## style, spelling, docstrings, dead code
 	@$(BIN)/ruff check

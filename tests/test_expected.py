@@ -21,15 +21,15 @@ from dpnotice.analyst.rates import Uniform
 from dpnotice.errors import EstimateError, InquiryError
 from dpnotice.expected import Forecast
 from dpnotice.result import SUMMARY_COLUMNS, Result
-from made.notices import by_state, direct
+from made.notices import by_state, direct, steady_plan
 from made.releases import wen
 
 QUIET = {"rho": "0.0001"}
 """Gaussian noise of s.d. 100: its quantile is the normal's, and the lattice does not show."""
 C = 1.959964
 POST = {"contact": "post"}
-LOCAL = NoticePlan("local", [Print("Local", reach_1=by_state(0.1, 0.3, 0.9))])
-UNSURE = NoticePlan("unsure", [direct(delivered=Uniform(low=0.4, high=1.0), seen=1.0)])
+LOCAL = steady_plan("local", [Print("Local", reach_1=by_state(0.1, 0.3, 0.9))])
+UNSURE = steady_plan("unsure", [direct(delivered=Uniform(low=0.4, high=1.0), seen=1.0)])
 
 
 def share(size: Any = 100_000, **changes: Any) -> Forecast:
@@ -269,7 +269,7 @@ def test_the_tables_share_the_variance(retailers: int) -> None:
 
 def test_a_table_that_tells_nothing_of_the_answer_adds_no_variance() -> None:
     tables = [{"of": ["contact"]}, {"of": ["state"]}]
-    plan = NoticePlan("even", [Print("Paper", reach_1=by_state(0.1, 0.3, 0.2))])
+    plan = steady_plan("even", [Print("Paper", reach_1=by_state(0.1, 0.3, 0.2))])
     found = forecast(wen(tables=tables, privacy=QUIET), class_size=10**5, plan=plan)
     shares = dict(zip(*(found.explain()[c] for c in ("table", "share_of_variance")), strict=True))
     assert shares == pytest.approx({"state": 1.0, "contact": 0.0}, abs=1e-12)

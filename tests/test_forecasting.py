@@ -19,7 +19,7 @@ from dpnotice.analyst.plan import NoticePlan
 from dpnotice.errors import EstimateError, PlanError
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
-from made.notices import direct
+from made.notices import direct, steady_plan
 from made.releases import laplace, marginal, release, wen
 
 LAPLACE, GAUSSIAN = {"epsilon": "1"}, {"rho": "0.1"}
@@ -31,8 +31,8 @@ AXES = {
 }
 TABLES = [[], ["state"], ["age"], ["contact"], ["state", "contact"]]
 HALF = {"contact": ["post", "email"]}
-MAILED = NoticePlan("mailed", [direct(delivered=0.8, seen=1.0), Print("All", reach_1=0.1)])
-LOCAL = NoticePlan(
+MAILED = steady_plan("mailed", [direct(delivered=0.8, seen=1.0), Print("All", reach_1=0.1)])
+LOCAL = steady_plan(
     "local",
     [
         direct(delivered=0.8, seen=1.0),
@@ -40,7 +40,7 @@ LOCAL = NoticePlan(
     ],
 )
 
-MEDIA = NoticePlan("media", [Print("Local", reach_1=0.3, target={"age": "old"})])
+MEDIA = steady_plan("media", [Print("Local", reach_1=0.3, target={"age": "old"})])
 
 
 def inquiry(privacy: dict[str, str], tables: Any = TABLES, **changes: Any) -> Inquiry:
@@ -145,7 +145,7 @@ def test_the_half_width_is_the_mean_of_those_that_releases_show(
 # --- the formula ---------------------------------------------------------------------------
 def by_state(values: list[float]) -> NoticePlan:
     frame = pd.DataFrame({"state": [*AXES["state"], "unknown"], "value": values})
-    return NoticePlan("by state", [Print("Paper", reach_1=frame)])
+    return steady_plan("by state", [Print("Paper", reach_1=frame)])
 
 
 @settings(max_examples=8)
@@ -395,7 +395,7 @@ def test_axes_of_one_level_and_one_table_are_enough() -> None:
 
 
 # --- what is refused in words, and what is as good as exact ------------------------------------
-EVERYWHERE = NoticePlan("everywhere", [Print("All", reach_1=0.13)])
+EVERYWHERE = steady_plan("everywhere", [Print("All", reach_1=0.13)])
 
 
 def test_a_plan_that_reaches_everybody_alike_needs_hardly_any_loss() -> None:
@@ -457,7 +457,7 @@ def test_a_plan_by_very_many_cells_is_forecast_with_fewer_draws() -> None:
         columns=["state", "age", "rate"],
     )
     asked = wen(axes=axes, tables=[{"of": ["state", "age"]}])
-    plan = NoticePlan("by cell", [Print("A", reach_1=rates)])
+    plan = steady_plan("by cell", [Print("A", reach_1=rates)])
     found = forecast(asked, class_size=10**6, plan=plan)
     assert found.expected == pytest.approx(0.3)
     assert len(found.asked.drawn) < 1_000

@@ -29,10 +29,10 @@ def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> F
     * Vehicles met at a rate (broadcast, uncapped display, curves) under one appetite: with G_v the
       generating function of a vehicle's own counts, that of all is
       (1 + sum of (G_v^-theta - 1))^(-1 / theta): the gamma frailty of Poisson rates where all are
-      negative binomial with r <= k, and the same formula beyond.
-    * Insertions and capped display, and all vehicles in latent classes: given appetite and class, a
-      vehicle is not met with probability exp(-clock), else as often as its own law says of those
-      who meet it. The integral over the appetite is taken at quantiles (Gauss-Legendre).
+      negative binomial with r <= k, and the same formula beyond as far as it is a law.
+    * Insertions and capped display, and all vehicles in latent classes or where the formula is no
+      law (r far above k): given appetite and class, a vehicle is not met with probability
+      exp(-clock), else as often as its own law says of those who meet it. The integral over the appetite is taken at quantiles (Gauss-Legendre).
 
     Args:
         exposures: of any number of vehicles.
@@ -136,6 +136,5 @@ def _among_met(exposure: Exposure, counts: Floats) -> Floats:
     chances = counts[1:] @ exposure.basis
     reach = chances.sum(axis=0)
     law = np.zeros((len(counts), *reach.shape))
-    law[1] = 1.0
     np.divide(chances, reach, out=law[1:], where=reach > 0)
     return law

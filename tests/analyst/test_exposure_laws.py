@@ -8,8 +8,11 @@ from dpnotice.analyst.exposure_laws import (
     beta_binomial_counts,
     beta_binomial_nonreach,
     convolve,
+    insertions_counts,
+    insertions_nonreach,
     nbd_counts,
     nbd_nonreach,
+    split_passers_by,
     with_rest,
 )
 
@@ -156,3 +159,139 @@ def test_two_binomials_add_up_to_one_of_all_trials() -> None:
     one, other = (stats.binom.pmf(np.arange(5), n, 0.3) for n in (3, 6))
     oracle = stats.binom.pmf(np.arange(5), 9, 0.3)
     assert convolve(one, other) == pytest.approx(oracle)
+
+
+# --- passers-by ----------------------------------------------------------------------------
+def parts(one: float, rho: float, passing: float) -> list[np.ndarray]:
+    """Audience of the regulars, share who pass by, correlation of the regulars."""
+    return list(split_passers_by(*(np.array(x) for x in (one, rho, passing))))
+
+
+def seen_by_both(one: float, rho: float, passing: float, n: int, most: int) -> np.ndarray:
+    regular, passed, own = parts(one, rho, passing)
+    return insertions_counts(regular, own, passed, n, most)
+
+
+def missed_by_both(one: float, rho: float, passing: float, n: int) -> float:
+    regular, passed, own = parts(one, rho, passing)
+    return float(insertions_nonreach(regular, own, passed, n))
+
+
+def oracle_counts(one: float, rho: float, passing: float, n: int) -> np.ndarray:
+    """Regulars' r1 and r2 from R1 and R2, beta-binomial; passers-by are of those who miss one."""
+    two = 2 * one - one**2 - rho * one * (1 - one)
+    r1 = 1 - (1 - one) / (1 - passing * one)
+    r2 = 1 - (1 - two) / (1 - passing * one) ** 2
+    alpha = r1 * (r2 - r1) / (2 * r1 - r1**2 - r2)
+    regulars = stats.betabinom.pmf(np.arange(n + 1), n, alpha, alpha * (1 - r1) / r1)
+    law = np.zeros(n + 1)
+    for seen, chance in enumerate(regulars):
+        missed = n - seen
+        law[seen:] += chance * stats.binom.pmf(np.arange(missed + 1), missed, passing * one)
+    return law
+
+
+# Regulars are correlated by rho / (1 - q), which cannot exceed 1.
+possible = st.tuples(shares, st.floats(0.01, 0.9), st.floats(0, 0.95)).map(
+    lambda x: (x[0], x[1], x[2] * (1 - x[1]))
+)
+
+
+@given(possible)
+def test_passers_by_leave_one_and_two_audiences_as_they_are(
+    figures: tuple[float, float, float],
+) -> None:
+    one, rho, _ = figures
+    assert 1 - missed_by_both(*figures, 1) == pytest.approx(one, abs=1e-12)
+    two = 2 * one - one**2 - rho * one * (1 - one)
+    assert 1 - missed_by_both(*figures, 2) == pytest.approx(two, abs=1e-12)
+
+
+@given(shares, st.floats(0, 1), st.floats(0, 1))
+def test_no_more_pass_by_than_the_second_audience_allows(
+    one: float, rho: float, passing: float
+) -> None:
+    two = 2 * one - one**2 - rho * one * (1 - one)
+    assert 1 - missed_by_both(one, rho, passing, 1) == pytest.approx(one, abs=1e-7)
+    assert 1 - missed_by_both(one, rho, passing, 2) == pytest.approx(two, abs=1e-7)
+
+
+@given(possible, st.integers(1, 40))
+def test_regulars_and_passers_by_are_missed_independently(
+    figures: tuple[float, float, float], n: int
+) -> None:
+    assert missed_by_both(*figures, n) == pytest.approx(oracle_counts(*figures, n)[0], rel=1e-6)
+
+
+@given(possible, st.integers(1, 30), st.integers(1, 40))
+def test_whoever_misses_an_insertion_as_a_regular_may_pass_by(
+    figures: tuple[float, float, float], n: int, most: int
+) -> None:
+    wanted = with_tail(np.append(oracle_counts(*figures, n), np.zeros(50)), most)
+    assert seen_by_both(*figures, n, most) == pytest.approx(wanted, abs=1e-7)
+
+
+@given(possible, insertions)
+def test_passers_by_are_seen_in_proportion_to_the_audience(
+    figures: tuple[float, float, float], n: int
+) -> None:
+    got = seen_by_both(*figures, n, 2 * n + 1)
+    assert np.arange(2 * n + 2) @ got == pytest.approx(n * figures[0])
+
+
+@given(shares, correlations, insertions, st.integers(1, 70))
+def test_without_passers_by_all_are_regulars(one: float, rho: float, n: int, most: int) -> None:
+    assert parts(one, rho, 0.0) == pytest.approx([one, 0.0, rho], abs=1e-15)
+    got = seen_by_both(one, rho, 0.0, n, most)
+    assert got.tolist() == pytest.approx(print_counts(one, rho, n, most).tolist(), abs=1e-12)
+    alone = beta_binomial_nonreach(np.array(one), np.array(rho), n)
+    assert missed_by_both(one, rho, 0.0, n) == pytest.approx(float(alone), rel=1e-9)
+
+
+@given(possible, st.floats(0, 1), insertions)
+def test_more_passers_by_never_lower_reach(
+    figures: tuple[float, float, float], less: float, n: int
+) -> None:
+    one, rho, passing = figures
+    few, many = (missed_by_both(one, rho, q, n) for q in (less * passing, passing))
+    assert many <= few + 1e-9
+
+
+def test_where_all_pass_by_insertions_are_independent() -> None:
+    assert missed_by_both(0.3, 0.0, 1.0, 12) == pytest.approx(0.7**12, abs=1e-8)
+    oracle = with_tail(np.append(stats.binom.pmf(np.arange(13), 12, 0.3), np.zeros(9)), 6)
+    assert seen_by_both(0.3, 0.0, 1.0, 12, 6) == pytest.approx(oracle, abs=1e-8)
+
+
+def test_a_million_persons_of_both_kinds_see_insertions_so_often() -> None:
+    """R1 = 0.3, rho = 0.2, q = 0.4; 7 cells at 4 s.e.: a false alarm in one of 2,200 seeds."""
+    random, persons, n = np.random.default_rng(6), 10**6, 10
+    one, rho, passing = 0.3, 0.2, 0.4
+    r1, total = one * (1 - passing) / (1 - passing * one), (1 - passing) / rho - 1
+    loyal = random.binomial(n, random.beta(total * r1, total * (1 - r1), persons))
+    seen = loyal + random.binomial(n - loyal, passing * one)
+    measured = np.bincount(np.minimum(seen, 6), minlength=7) / persons
+    got = seen_by_both(one, rho, passing, n, 6)
+    assert (np.abs(got - measured) <= 4 * np.sqrt(got * (1 - got) / persons)).all()
+
+
+def test_passers_by_broadcast_over_draws_and_levels() -> None:
+    one, rho, passing = np.array([[0.2, 0.4]]), np.array([[0.1], [0.3]]), np.array([[0.5], [0.0]])
+    regular, passed, own = split_passers_by(one, rho, passing)
+    got = insertions_counts(regular, own, passed, 5, 3)
+    assert got.shape == (4, 2, 2)
+    for draw, cell in np.ndindex(2, 2):
+        figures = float(one[0, cell]), float(rho[draw, 0]), float(passing[draw, 0])
+        alone = seen_by_both(*figures, 5, 3)
+        assert got[:, draw, cell].tolist() == pytest.approx(alone.tolist())
+        missed = insertions_nonreach(regular, own, passed, 5)[draw, cell]
+        assert missed == pytest.approx(missed_by_both(*figures, 5))
+
+
+@pytest.mark.parametrize("mean", [1e-7, 1e-4, 1.0, 1e4])
+@pytest.mark.parametrize("r", [0.1, 30.0, 1e6])
+def test_single_precision_keeps_the_digits_of_any_dispersion(mean: float, r: float) -> None:
+    figures = [np.array([x]) for x in (mean, 1.0, r, 1.0)]
+    got = nbd_nonreach(*(x.astype(np.float32) for x in figures))
+    assert got.dtype == np.float32
+    assert 1 - got == pytest.approx(1 - nbd_nonreach(*figures), abs=3e-7)

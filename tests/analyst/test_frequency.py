@@ -28,7 +28,7 @@ NODES = 3e-4
 """What the nodes of the integral over the appetite may miss of a cell, for theta up to 2."""
 PERSONS = 10**6
 LAST = 12
-POINTS = 2048
+POINTS = 1024
 """Cells of a law, and points of the circle on which it is inverted."""
 seeds = st.integers(0, 10**6)
 
@@ -260,7 +260,7 @@ def test_without_dependence_rated_vehicles_convolve() -> None:
     assert got == pytest.approx(cut(wanted, 30), abs=1e-6)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     st.lists(st.tuples(st.floats(0.02, 3), st.floats(0.2, 1)), min_size=2, max_size=4),
     st.floats(0, 2),
@@ -283,19 +283,20 @@ def test_who_is_exposed_at_all_tells_how_often_only_where_vehicles_are_met_at_a_
 
 # --- where the formula is no law -----------------------------------------------------------
 HEAVY = [
-    (37, 1e6, 1.0, 18.0),  # overflows
-    (37, 1e6, 1.0, 2.0),
-    (3, 1e6, 1.0, 6.0),
-    (6, 50, 0.9, 2.0),
-    (60, 2, 1.0, 18.0),
+    (37, 1e6, 1.0, 18.0, 36),  # overflows
+    (14, 260, 1.0, 17.0, 14),  # adds up to more than 1 before any chance is negative
+    (37, 1e6, 1.0, 2.0, 36),
+    (3, 1e6, 1.0, 6.0, 12),
+    (6, 50, 0.9, 2.0, 36),
+    (60, 2, 1.0, 18.0, 36),
 ]
 
 
-@pytest.mark.parametrize(("mean", "r", "cap", "theta"), HEAVY)
+@pytest.mark.parametrize(("mean", "r", "cap", "theta", "most"), HEAVY)
 def test_where_the_formula_is_no_law_those_met_are_so_as_often_as_their_own_law_says(
-    mean: float, r: float, cap: float, theta: float
+    mean: float, r: float, cap: float, theta: float, most: int
 ) -> None:
-    met, most = [nbd(mean, r, cap), nbd(mean / 2, r, cap)], 36
+    met = [nbd(mean, r, cap), nbd(mean / 2, r, cap)]
     got = of(met, appetite(theta), most)
     assert got.tolist() == of([unrated(each) for each in met], appetite(theta), most).tolist()
     laws = [nbd_law(mean, r, cap), nbd_law(mean / 2, r, cap)]

@@ -13,7 +13,7 @@ from dpnotice.analyst.media import Print
 from dpnotice.analyst.rates import Uniform, beta
 from dpnotice.analyst.sampling import Sampling
 from dpnotice.segments import Axis
-from made.notices import AGE, STATE, by_state, mean, over, paper, radio, reach, refusal
+from made.notices import AGE, ALL, STATE, by_state, mean, over, paper, radio, reach, refusal
 
 shares = st.floats(0.01, 0.99)
 three = st.lists(shares, min_size=3, max_size=3)
@@ -405,3 +405,62 @@ def test_a_reach_cap_in_percent_is_asked_about() -> None:
         refusal(lambda: radio(reach_cap=90))
         == "PERCENTAGES: radio: reach_cap must be a fraction in [0, 1], got 90; percentages?"
     )
+
+
+# --- passers-by ----------------------------------------------------------------------------
+def after_passing(insertions: int, share: float) -> float:
+    """R1 = 0.3, R2 = 0.45: regulars' beta-binomial times what misses every passer-by."""
+    r1, r2 = 1 - 0.7 / (1 - share * 0.3), 1 - 0.55 / (1 - share * 0.3) ** 2
+    alpha = r1 * (r2 - r1) / (2 * r1 - r1**2 - r2)
+    regulars = stats.betabinom.pmf(0, insertions, alpha, alpha * (1 - r1) / r1)
+    return float(1 - regulars * (1 - share * 0.3) ** insertions)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.03, 0.4, 0.7])
+def test_passers_by_leave_what_one_and_two_insertions_reach(share: float) -> None:
+    assert reach(paper(insertions=1, passers_by=share)) == pytest.approx(0.3, abs=1e-9)
+    assert reach(paper(passers_by=share)) == pytest.approx(0.45, abs=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.03, 0.4, 0.7])
+@pytest.mark.parametrize("insertions", [3, 13, 52])
+def test_regulars_and_passers_by_are_reached_independently(share: float, insertions: int) -> None:
+    got = reach(paper(insertions=insertions, passers_by=share))
+    assert got == pytest.approx(after_passing(insertions, share), abs=1e-9)
+
+
+@given(st.floats(0, 0.7), st.floats(0, 0.7), st.integers(1, 60))
+def test_more_passers_by_never_lower_reach(one: float, other: float, insertions: int) -> None:
+    few, many = (
+        reach(paper(insertions=insertions, passers_by=share)) for share in sorted((one, other))
+    )
+    assert few <= many + 1e-9
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.6])
+def test_passers_by_change_no_number_of_exposures(share: float) -> None:
+    vehicle = paper(insertions=9, passers_by=share)
+    counts = vehicle.exposure(ALL).counts(20)[:, 0, 0]
+    assert mean(vehicle) == pytest.approx(9 * 0.3)
+    assert np.arange(21) @ counts == pytest.approx(9 * 0.3)
+    assert counts[0] == pytest.approx(1 - reach(vehicle))
+
+
+def test_an_uncertain_share_of_passers_by_varies_long_schedules_only() -> None:
+    sampling = Sampling(axes=(), draws=50, seed=0)
+    short, long = (
+        paper(insertions=n, passers_by=beta(mean=0.1, sd=0.03)).exposure(sampling).nonreach
+        for n in (2, 40)
+    )
+    assert np.ptp(short) == pytest.approx(0, abs=1e-9)
+    assert len(np.unique(long)) == 50
+
+
+@pytest.mark.parametrize("bad", [-0.1, 1.2, None, "a tenth"])
+def test_a_share_of_passers_by_that_is_no_fraction_is_refused(bad: object) -> None:
+    assert "Weekly: passers_by must be a" in refusal(lambda: paper(passers_by=bad))
+
+
+def test_passers_by_do_not_vary_by_segment() -> None:
+    message = refusal(lambda: paper(passers_by=by_state(0.1, 0.2, 0.1)))
+    assert "Weekly: passers_by" in message

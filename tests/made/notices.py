@@ -96,3 +96,8 @@ def refusal(call: Callable[[], object]) -> str:
     with pytest.raises(PlanError) as refused:
         call()
     return str(refused.value)
+
+
+def steady_plan(name: str, notices: list[Any], **changes: Any) -> NoticePlan:
+    """A plan whose audiences are as measured."""
+    return steady(NoticePlan(name, notices, **changes))

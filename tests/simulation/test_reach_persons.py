@@ -160,14 +160,28 @@ def radio_heard() -> Floats:
     return np.eye(60)[0] * 0.3 + 0.7 * among
 
 
+def clusters_heard(rng: np.random.Generator, law: Floats, appetite: Floats) -> Whole:
+    """Clusters of exposures come at a rate that is the appetite's, so that the law is kept.
+
+    With G the law's generating function, G^-theta = 1 + theta rate (1 - generating function of a
+    cluster's size).
+    """
+    series = np.fft.ifft(np.fft.fft(law, 4_096) ** (-1 / SHAPE)).real
+    sizes = np.maximum(-series[1:200] / (series[0] - 1), 0)
+    clusters = rng.poisson(appetite * (series[0] - 1) * SHAPE)
+    heard = rng.choice(np.arange(1, 200), size=clusters.sum(), p=sizes / sizes.sum())
+    whose = np.repeat(np.arange(len(appetite)), clusters)
+    return np.bincount(whose, weights=heard, minlength=len(appetite)).astype(np.int64)
+
+
 @pytest.fixture(scope="module")
 def exposures(world: dict[str, Any]) -> Whole:
     """Of every person, published and direct together."""
     rng = np.random.default_rng(23)
     appetite = rng.gamma(SHAPE, 1 / SHAPE, PERSONS)
-    laws = [*(insertions_seen(*title) for title in TITLES.values()), radio_heard()]
-    published = sum(counted_if_met(rng, law, appetite) for law in laws)
-    return np.asarray(published + world["email"])
+    papers = [insertions_seen(*title) for title in TITLES.values()]
+    published = sum(counted_if_met(rng, law, appetite) for law in papers)
+    return np.asarray(published + clusters_heard(rng, radio_heard(), appetite) + world["email"])
 
 
 def by_appetite(tau: float) -> NoticePlan:
