@@ -4,6 +4,7 @@ In: figures of a vehicle by draw and level. Out: the chance of no exposure, and 
 the rest in the last cell, so that no exposure is lost.
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -72,12 +73,12 @@ def split_passers_by(
     Args:
         reach_1: of one insertion.
         rho: correlation of two insertions that R1 and R2 imply.
-        passers_by: q; at 1 all are, and rho no longer matters.
+        passers_by: q; counts as 1 - rho where it is more, as the second audience allows no more.
 
     Returns:
         Audience of the regulars, share who pass by, correlation of the regulars.
     """
-    most = np.minimum(passers_by, _MOST_PASSING)
+    most = np.minimum(np.minimum(passers_by, 1 - rho), _MOST_PASSING)
     regular = reach_1 * (1 - most) / (1 - most * reach_1)
     return regular, most * reach_1, np.minimum(rho / (1 - most), 1.0)
 
@@ -90,12 +91,20 @@ def insertions_nonreach(reach_1: Floats, rho: Floats, passing: Floats, insertion
 def insertions_counts(
     reach_1: Floats, rho: Floats, passing: Floats, insertions: int, most: int
 ) -> Floats:
-    """Return the chances of 0, 1, ..., and of `most` or more exposures of both together."""
+    """Return the chances of 0, 1, ..., and of `most` or more exposures of both together.
+
+    Who sees j of n insertions as a regular may pass by at each of the n - j others.
+    """
     regular = beta_binomial_counts(reach_1, rho, insertions, most)
     if not np.any(passing):
         return regular
-    passed = beta_binomial_counts(passing, np.zeros_like(passing), insertions, most)
-    return with_rest(convolve(regular, passed))
+    chances = np.zeros((most + 1, *np.broadcast_shapes(regular.shape[1:], passing.shape)))
+    for j in range(min(insertions, most - 1) + 1):
+        left = insertions - j
+        for i in range(min(left, most - 1 - j) + 1):
+            passed = math.comb(left, i) * passing**i * (1 - passing) ** (left - i)
+            chances[j + i] += regular[j] * passed
+    return with_rest(chances)
 
 
 def _log_products(factors: Floats) -> Floats:

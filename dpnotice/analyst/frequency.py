@@ -32,7 +32,8 @@ def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> F
       negative binomial with r <= k, and the same formula beyond as far as it is a law.
     * Insertions and capped display, and all vehicles in latent classes or where the formula is no
       law (r far above k): given appetite and class, a vehicle is not met with probability
-      exp(-clock), else as often as its own law says of those who meet it. The integral over the appetite is taken at quantiles (Gauss-Legendre).
+      exp(-clock), else as often as its own law says of those who meet it. The integral over the
+      appetite is taken at quantiles (Gauss-Legendre).
 
     Args:
         exposures: of any number of vehicles.

@@ -284,7 +284,7 @@ def test_who_is_exposed_at_all_tells_how_often_only_where_vehicles_are_met_at_a_
 # --- where the formula is no law -----------------------------------------------------------
 HEAVY = [
     (37, 1e6, 1.0, 18.0, 36),  # overflows
-    (14, 260, 1.0, 17.0, 14),  # adds up to more than 1 before any chance is negative
+    (8, 1e3, 1.0, 9.0, 18),  # adds up to more than 1 before any chance is negative
     (37, 1e6, 1.0, 2.0, 36),
     (3, 1e6, 1.0, 6.0, 12),
     (6, 50, 0.9, 2.0, 36),

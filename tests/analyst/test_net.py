@@ -60,7 +60,7 @@ def unmet(nonreach: Any, theta: float) -> Any:
     nonreach = np.asarray(nonreach)
     if theta == 0:
         return nonreach.prod(axis=0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return (1 + np.sum(nonreach**-theta - 1, axis=0)) ** (-1 / theta)
 
 
