@@ -104,9 +104,7 @@ def kernel(draws: int, segments: int, vehicles: int, rounds: int) -> None:
             moved = max(moved, float(np.abs(law.unmet(exposures) - unmet).max()))
     ratios = [took / least for took, least in zip(times, floors, strict=True)]
     nodes = len(exposures[0].basis)
-    print(
-        f"{draws:,} draws x {segments} segments x {vehicles} vehicles, {nodes} nodes, {rounds} rounds"
-    )
+    print(f"{draws:,} draws x {segments} segments x {vehicles} vehicles, {nodes} nodes")
     print(f"  joint law            {min(times):.3f} s (median {statistics.median(times):.3f})")
     print(f"  product and floor    {min(floors):.3f} s (median {statistics.median(floors):.3f})")
     print(f"  ratio, side by side  {statistics.median(ratios):.2f} (least {min(ratios):.2f})")
@@ -132,9 +130,7 @@ def whole(draws: int, vehicles: int) -> None:
     plan = dn.NoticePlan("plan", [*media, email], drift=Drift(own=0.1, common=0.05))
     for number in (10_000, draws):
         took, reach = timed(lambda number=number: dn.estimate_reach(plan, members, draws=number))
-        print(
-            f"  estimate_reach, {number:,} draws x {cells.size} cells x {vehicles} vehicles {took:.2f} s"
-        )
+        print(f"  estimate_reach, {number:,} draws x {cells.size} cells {took:.2f} s")
     for name, call in (
         ("explain", reach.explain),
         ("reach_n_plus(3)", lambda: reach.reach_n_plus(3)),

@@ -69,7 +69,7 @@ def _together(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats
     if not isinstance(joint, Appetite):
         return _given_met(exposures, joint, laws)
     with np.errstate(over="ignore", invalid="ignore"):
-        total = _at_rates(exposures, joint, laws)
+        total = with_rest(_at_rates(exposures, joint, laws))
         law = (total > -_OFF).all(axis=0) & (total.sum(axis=0) < 1 + _OFF)
     return total if law.all() else np.where(law, total, _given_met(exposures, joint, laws))
 
@@ -83,12 +83,12 @@ def _at_rates(exposures: Sequence[Exposure], joint: Appetite, laws: Sequence[Flo
     rest = [pair for pair in pairs if not pair[0].rated]
     if not rest:
         excess[0] += 1
-        return with_rest(power(excess, -1 / theta))
+        return power(excess, -1 / theta)
     total, met = np.zeros(()), [_among_met(*pair) for pair in rest]
     for weight, appetite, clocks in joint.given([exposure for exposure, _ in rest]):
         person = exponential(excess * (-appetite / theta))
         total = total + weight * _add_met(person, met, clocks)
-    return with_rest(total)
+    return total
 
 
 def _excess(exposure: Exposure, law: Floats, theta: Floats) -> Floats:
@@ -113,7 +113,7 @@ def _given_met(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Float
     nobody = np.eye(len(laws[0]))[:, :1, np.newaxis]
     for weight, _, clocks in joint.given(exposures):
         total = total + weight * _add_met(nobody, met, clocks)
-    return with_rest(total)
+    return total
 
 
 def _add_met(person: Floats, met: Sequence[Floats], clocks: Sequence[Floats]) -> Floats:

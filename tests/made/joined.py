@@ -14,8 +14,8 @@ from dpnotice.analyst.counts import fit_counts
 from dpnotice.analyst.joint import JointCounts
 from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.overlap import Overlap, Sketched
-from dpnotice.analyst.sampling import Sampling
 from dpnotice.analyst.regions import membership
+from dpnotice.analyst.sampling import Sampling
 from dpnotice.bitmap import Sketch
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
