@@ -59,7 +59,7 @@ def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> F
     total = np.moveaxis(by_block(block, draws, (most + 1) * cells).reshape(draws, -1, cells), 1, 0)
     upto = np.minimum(np.cumsum(np.maximum(total, 0.0), axis=0), 1.0)
     total = np.diff(upto, axis=0, prepend=0.0)
-    total *= (1 - unmet) / np.maximum(1 - upto[0], 1e-300)
+    total *= (1 - unmet) / np.maximum(1 - upto[0], _LEAST)
     total[0] = unmet
     return with_rest(total)
 

@@ -25,8 +25,8 @@ Part: TypeAlias = tuple[int, Exposure, Any]
 """Number of a vehicle, itself, and its non-reach (levels or 1, draws or 1)."""
 _STEEP: Final = 3.0
 """Logarithm of the range of a clock up to which it may be interpolated."""
-_IN_CACHE: Final = 2**17
-"""Numbers of a block: draws times cells that a core works on without going to memory."""
+_IN_CACHE: Final = 2**19
+"""Numbers of a block, draws times cells: large beside what a call costs, small beside memory."""
 _LEAST_NONREACH: Final = 1e-16
 """Stands for 0."""
 _SINGLE_THETA: Final = 2.0
