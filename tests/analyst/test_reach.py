@@ -434,7 +434,7 @@ def test_the_page_escapes_a_plans_name() -> None:
 def test_figures_without_a_source_are_named_among_the_assumptions() -> None:
     got = reached(media(source="MRI 2018"), uncertain("B"))
     assert "no source given for: B" in got.assumptions
-    assert "no date given for: A, B" in got.assumptions
+    assert "no date given for: Weekly, B" in got.assumptions
 
 
 def test_dependence_is_among_the_assumptions_of_several_vehicles_only() -> None:
