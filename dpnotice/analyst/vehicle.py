@@ -19,7 +19,7 @@ from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import PlanError
 
 _MOST_DOLLARS: Final = 1e15
-_INTERPOLATED: Final = 1e-5
+_INTERPOLATED: Final = 1e-6
 """Error to which figures are interpolated between levels of an amount."""
 
 
