@@ -4,7 +4,7 @@ In: `--draws`, `--segments`, `--vehicles`, `--rounds`. Out: seconds for the join
 vehicles (their curves and the union), beside the bare matrix product with the transcendentals that
 nobody can avoid (one logarithm and one exponential per draw and segment), measured in turn in the
 same run; the same against direct evaluation; how far blocks and threads move a result; and how long
-a whole `estimate_reach` takes, with laws drawn, direct notice, bounds and frequency.
+a whole `estimate_reach` takes, with laws drawn and direct notice, its bounds, `explain` and 3+.
 """
 
 import argparse
@@ -132,6 +132,7 @@ def whole(draws: int, vehicles: int) -> None:
         took, reach = timed(lambda number=number: dn.estimate_reach(plan, members, draws=number))
         print(f"  estimate_reach, {number:,} draws x {cells.size} cells {took:.2f} s")
     for name, call in (
+        ("bounds", lambda: reach.bounds),
         ("explain", reach.explain),
         ("reach_n_plus(3)", lambda: reach.reach_n_plus(3)),
     ):

@@ -21,7 +21,9 @@ _LEAST: Final = 1e-300
 """Stands for 0."""
 
 
-def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> Floats:
+def exposure_counts(
+    exposures: Sequence[Exposure], joint: Joint, most: int, unmet: Floats | None = None
+) -> Floats:
     """Return the chances of 0, 1, ..., and of `most` or more exposures.
 
     Every vehicle keeps its own law of counts, whatever the dependence, and mean exposures add up.
@@ -39,6 +41,8 @@ def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> F
         exposures: of any number of vehicles.
         joint: their joint law.
         most: the last count.
+        unmet: (draws or 1, cells) the chance of none, where it is known already, or is not quite
+            the joint law's.
 
     Returns:
         (most + 1, draws or 1, cells).
@@ -48,7 +52,7 @@ def exposure_counts(exposures: Sequence[Exposure], joint: Joint, most: int) -> F
     if len(exposures) == 1:
         return _by_cell(exposures[0], exposures[0].counts(most))
     own = [exposure.counts(most) for exposure in exposures]
-    unmet = joint.unmet(exposures)
+    unmet = joint.unmet(exposures) if unmet is None else unmet
     draws, cells = max(len(unmet), *(law.shape[1] for law in own)), unmet.shape[1]
 
     def block(rows: slice) -> Floats:

@@ -273,9 +273,7 @@ def published(
         unmet = np.clip(unmet, extremes["media_least"], extremes["media_most"])
     found = {"media": np.broadcast_to(unmet, shape), **extremes}
     if often:
-        counts = exposure_counts(met, joint, often)
-        counts = counts * (1 - unmet) / np.maximum(1 - counts[0], 1e-300)
-        counts[0] = unmet
+        counts = exposure_counts(met, joint, often, unmet)
         found["counts"] = np.broadcast_to(counts, (often + 1, *shape))
     return found
 

@@ -31,14 +31,14 @@ class NoticePlan:
     """A named set of notices.
 
     Whatever depends on what between vehicles, every one keeps its own reach. A number or law as
-    dependence is a rank correlation between 0 (independent) and 1 (the same persons meet
+    dependence is a rank correlation from 0 (independent) to 0.9 (nearly the same persons meet
     everything), see :class:`dpnotice.analyst.net.Appetite`; known duplications may tell that
     vehicles exclude each other, too.
 
     Attributes:
         name: what the comparison calls it.
         notices: vehicles (Print, Broadcast, Digital, Curve) and direct notices.
-        dependence: number or law in [0, 1], or :class:`Duplications`.
+        dependence: number or law in [0, 0.9], or :class:`Duplications`.
         drift: how far audiences drift between their measurement and the notice.
         exclusions: what is not counted towards reach, in words: press releases, site hits.
     """

@@ -179,15 +179,6 @@ def check_positive(value: Quantity, field: str) -> Quantity:
     return _checked(value, field, (0.0, math.inf), "0 or more")
 
 
-def check_signed(value: Quantity, field: str) -> Quantity:
-    """Return a figure as given, or refuse what is outside [-1, 1].
-
-    Raises:
-        PlanError: naming the field and the value.
-    """
-    return _checked(value, field, (-1.0, 1.0), "between -1 and 1")
-
-
 def code_of(low: float, high: float) -> str:
     """Return the code of figures that are no fractions: from 0 to beyond 1 they may be percents."""
     return "PERCENTAGES" if low >= 0 and 1 < high < math.inf else "RANGE"

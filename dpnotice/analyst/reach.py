@@ -16,7 +16,6 @@ from dpnotice.analyst.claims.recipients import Recipients
 from dpnotice.analyst.dependence import in_words
 from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.explained import COLUMNS, explain_width
-from dpnotice.analyst.exposed import Exposed
 from dpnotice.analyst.intervals import Floats, check_level
 from dpnotice.analyst.laying import grid, lay, published
 from dpnotice.analyst.members import ClassEstimate
@@ -80,30 +79,29 @@ class ReachEstimate:
         """Mean over draws; None where only bounds are known."""
         return float(self.draws.mean()) if self.draws.ndim == 1 else None
 
-    @cached_property
+    @property
     def bounds(self) -> tuple[float, float]:
         """(lower, upper) at 95 % of expected reach, whatever notices depend on each other."""
-        exposed, sampling = self._laid
-        return quantiles(self.members.beyond.of_everyone(*exposed.widest(), sampling), LEVEL)
+        return quantiles(self._beside[0], LEVEL)
 
     def _margins(self, level: float) -> tuple[float, float]:
         """The same of realised reach, at any level."""
-        exposed, sampling = self._laid
-        widest = self.members.beyond.of_everyone(*exposed.widest(), sampling)
-        return quantiles(realised(widest, sampling, self.members.size().lower), level)
-
-    @cached_property
-    def exposures(self) -> Estimate | None:
-        """Mean exposures among the reached; None where only bounds are known."""
-        exposed, sampling = self._laid
-        return mean_frequency(exposed, self.members, sampling)
+        sampling, persons = self._first(BOUND_DRAWS), self.members.size().lower
+        return quantiles(realised(self._beside[0], sampling, persons), level)
 
     @property
-    def _laid(self) -> tuple[Exposed, Sampling]:
-        """The plan laid over the class in the first draws, with all that is not the model's."""
+    def exposures(self) -> Estimate | None:
+        """Mean exposures among the reached; None where only bounds are known."""
+        return self._beside[1]
+
+    @cached_property
+    def _beside(self) -> tuple[Floats, Estimate | None]:
+        """What takes more than the model's reach, from the first draws: widest ends, frequency."""
         sampling = grid(self.plan, self.members, self._first(BOUND_DRAWS))
         media = published(self.plan, sampling, ends=True)
-        return lay(self.plan, self.members, sampling, media=media), sampling
+        exposed = lay(self.plan, self.members, sampling, media=media)
+        widest = self.members.beyond.of_everyone(*exposed.widest(), sampling)
+        return widest, mean_frequency(exposed, self.members, sampling)
 
     @property
     def frequency(self) -> float | None:

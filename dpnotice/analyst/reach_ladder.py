@@ -6,7 +6,7 @@ the modelled one.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.sampling import SOURCES, Sampling
 from dpnotice.analyst.vehicle import Exposure
 
+Limits: TypeAlias = tuple[float, float]
+Ends: TypeAlias = tuple[Floats, Floats]
+"""Non-reach at the least and at the most reach."""
 COLUMNS: Final = ("rung", "rests_on", "lower", "upper", "level")
 PAIRS: Final = (
     "every vehicle's reach, and pairs of vehicles as modelled: Dawson and Sankoff's low end, "
@@ -48,51 +51,49 @@ def pair_rungs(
     """
     if len(plan.media) < 2:  # noqa: PLR2004 -- a pair
         return []
-    low, high = (
-        quantiles(_reach(plan, members, sampling, unmet), level)
-        for unmet in _by_pairs(plan, members, sampling)
-    )
-    rows = [_row("pairs of vehicles", PAIRS, (low[0], high[1]), level)]
-    still = replace(sampling, draws=1, still=frozenset(SOURCES.values()))
-    sharp = _sharply(plan, members, still)
+    own = grid(plan, members, sampling)
+    still = replace(own, draws=1, still=frozenset(SOURCES.values()))
+    closed, sharp = _by_pairs(plan, own), _sharply(plan, still)
+    rows = [_row("pairs of vehicles", PAIRS, _ends(plan, members, own, closed, level), level)]
     if sharp is not None:
-        ends = [quantiles(_reach(plan, members, still, unmet), level) for unmet in sharp]
-        rows.append(_row("pairs of vehicles, sharp", SHARP, (ends[0][0], ends[1][1]), level))
+        ends = _ends(plan, members, still, sharp, level)
+        rows.append(_row("pairs of vehicles, sharp", SHARP, ends, level))
     return rows
 
 
-def _row(rung: str, rests_on: str, ends: tuple[float, float], level: float) -> dict[str, Any]:
+def _row(rung: str, rests_on: str, ends: Limits, level: float) -> dict[str, Any]:
     return dict(zip(COLUMNS, (rung, rests_on, *ends, level), strict=True))
 
 
-def _reach(plan: NoticePlan, members: ClassEstimate, sampling: Sampling, unmet: Floats) -> Floats:
-    """Return the draws of reach with the published part put in the model's place."""
-    own = grid(plan, members, sampling)
-    media = published(plan, own)
-    if isinstance(plan.dependence, Duplications):  # as the model's union drifts, so do the ends
-        unmet = drifted_union(unmet, plan.drift, own)
-        unmet = np.clip(unmet, media["media_least"], media["media_most"])
-    return of_members(lay(plan, members, own, media=media | {"media": unmet}), members, own)
+def _ends(
+    plan: NoticePlan, members: ClassEstimate, own: Sampling, unmet: Ends, level: float
+) -> Limits:
+    """Return the interval of reach with the published part at its ends in the model's place."""
+    media, found = published(plan, own), []
+    for end in unmet:
+        part = end
+        if isinstance(plan.dependence, Duplications):  # as the model's union drifts, so do the ends
+            part = drifted_union(part, plan.drift, own)
+            part = np.clip(part, media["media_least"], media["media_most"])
+        exposed = lay(plan, members, own, media=media | {"media": part})
+        found.append(quantiles(of_members(exposed, members, own), level))
+    return found[0][0], found[1][1]
 
 
-def _by_pairs(
-    plan: NoticePlan, members: ClassEstimate, sampling: Sampling
-) -> tuple[Floats, Floats]:
+def _by_pairs(plan: NoticePlan, own: Sampling) -> Ends:
     """Return non-reach of the media at the least and the most that pairs allow, (draws, cells)."""
-    low, high = union_bounds(*_singles_and_pairs(plan, grid(plan, members, sampling)))
+    low, high = union_bounds(*_singles_and_pairs(plan, own))
     return 1 - low, 1 - high
 
 
-def _sharply(
-    plan: NoticePlan, members: ClassEstimate, still: Sampling
-) -> tuple[Floats, Floats] | None:
+def _sharply(plan: NoticePlan, still: Sampling) -> Ends | None:
     """Return the same by the linear programme, in one draw, once for all cells that are alike.
 
     None where it would take long: over 2^V combinations for every such set of cells.
     """
     if len(plan.media) > _MOST_VEHICLES:
         return None
-    single, both = _singles_and_pairs(plan, grid(plan, members, still))
+    single, both = _singles_and_pairs(plan, still)
     figures = both[:, :, 0].reshape(-1, both.shape[-1])
     _, first, alike = np.unique(figures, axis=1, return_index=True, return_inverse=True)
     if 2 ** len(single) * len(first) > _MOST_COMBINATIONS:

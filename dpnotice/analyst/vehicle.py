@@ -74,8 +74,15 @@ class Exposure:
         return self.law(*(np.ascontiguousarray(x.T, dtype=precision) for x in chosen))
 
     def of(self, rows: slice) -> "Exposure":
-        """Return the figures of some draws, with the law that they follow."""
-        return replace(self, figures=tuple(x[rows] if len(x) > 1 else x for x in self.figures))
+        """Return what it does in some draws."""
+
+        def counts(most: int) -> Floats:
+            found = self.counts(most)
+            return found[:, rows] if found.shape[1] > 1 else found
+
+        figures, (each, level) = self.figures, self.mean
+        *some, mean = (x[rows] if len(x) > 1 else x for x in (*figures, each))
+        return replace(self, figures=tuple(some), mean=(mean, level), counts=counts)
 
     def reach(self) -> Floats:
         """Return the chance of an exposure, (draws or 1, cells)."""

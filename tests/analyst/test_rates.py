@@ -16,7 +16,6 @@ from dpnotice.analyst.rates import (
     beta,
     check_fraction,
     check_positive,
-    check_signed,
     check_target,
     check_text,
     describe,
@@ -123,7 +122,7 @@ def test_thirteen_is_asked_whether_it_is_a_percentage() -> None:
     assert message == "PERCENTAGES: reach_1 must be a fraction in [0, 1], got 13; percentages?"
 
 
-@pytest.mark.parametrize("check", [check_fraction, check_positive, check_signed])
+@pytest.mark.parametrize("check", [check_fraction, check_positive])
 @pytest.mark.parametrize("bad", [None, "0.2", True, [0.2], math.nan, math.inf, -math.inf])
 def test_what_is_no_finite_number_is_no_figure(check: Callable[..., object], bad: object) -> None:
     message = refusal(lambda: check(bad, "viewable"))
@@ -132,11 +131,6 @@ def test_what_is_no_finite_number_is_no_figure(check: Callable[..., object], bad
 
 def test_a_negative_figure_is_refused() -> None:
     assert "grps must be 0 or more, got -3" in refusal(lambda: check_positive(-3, "grps"))
-
-
-@pytest.mark.parametrize("bad", [-1.5, 1.5])
-def test_a_dependence_beyond_one_is_refused(bad: float) -> None:
-    assert "between -1 and 1" in refusal(lambda: check_signed(bad, "dependence"))
 
 
 def test_a_law_that_leaves_the_range_is_refused() -> None:

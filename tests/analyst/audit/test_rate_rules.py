@@ -275,7 +275,7 @@ def test_an_audience_figure_has_a_source_and_a_date() -> None:
         assert fails("provenance", row("universe", "200 M", **given)).severity == "warning"
 
 
-@pytest.mark.parametrize(("cap", "wrong"), [("3", 0), ("2", 0), ("5", 1), ("over 3", 0)])
-def test_a_cap_above_three_is_a_warning(cap: str, wrong: int) -> None:
+@pytest.mark.parametrize(("cap", "wrong"), [("1", 1), ("3", 1), ("4", 0), ("5", 0), ("over 3", 0)])
+def test_a_cap_of_three_or_less_is_a_warning(cap: str, wrong: int) -> None:
     found = checks("provenance", row("frequency_cap", cap))
     assert [f.severity for f in found] == ["warning" if wrong else "holds"]
