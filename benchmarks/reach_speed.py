@@ -23,7 +23,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import dpnotice as dn
-from dpnotice.analyst import net
+from dpnotice.analyst import in_blocks, net
 from dpnotice.analyst.drift import Drift
 from dpnotice.analyst.sampling import Sampling
 from dpnotice.analyst.vehicle import Exposure
@@ -98,7 +98,7 @@ def kernel(draws: int, segments: int, vehicles: int, rounds: int) -> None:
     moved = 0.0
     for block, cores in ((2**12, 1), (2**20, 2), (2**16, 5)):
         with (
-            patch.object(net, "_IN_CACHE", block),
+            patch.object(in_blocks, "_NUMBERS", block),
             patch.object(os, "cpu_count", lambda c=cores: c),
         ):
             moved = max(moved, float(np.abs(law.unmet(exposures) - unmet).max()))

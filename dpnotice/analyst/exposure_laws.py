@@ -5,11 +5,12 @@ the rest in the last cell, so that no exposure is lost.
 """
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from scipy.special import gammaln
 
+from dpnotice.analyst.in_blocks import Reals
 from dpnotice.analyst.intervals import Floats
 
 _LEAST_DISPERSION: Final = 1e-9
@@ -123,8 +124,12 @@ def nbd_nonreach(mean: Floats, cap: Floats, dispersion: Floats, level: Floats = 
         level: what the mean is multiplied by.
     """
     r = np.maximum(dispersion, _LEAST_DISPERSION)
-    each = mean / (_online(cap) * r)
-    return 1 - cap + cap * np.exp(-r * _log1p(each * level))
+    chance: Floats = log1p(np.asarray(mean / (_online(cap) * r) * level))
+    chance *= -r
+    np.exp(chance, out=chance)
+    chance *= cap
+    chance += 1 - cap
+    return chance
 
 
 def nbd_counts(mean: Floats, cap: Floats, dispersion: Floats, most: int) -> Floats:
@@ -145,6 +150,22 @@ def nbd_counts(mean: Floats, cap: Floats, dispersion: Floats, most: int) -> Floa
     return with_rest(chances)
 
 
+def log1p(x: Reals) -> Any:
+    """Return log(1 + x), written into x.
+
+    Single precision has no fast log1p: what rounding takes from u = 1 + x is put back to first
+    order, (x - (u - 1)) / u.
+    """
+    if x.dtype == np.float64:
+        np.log1p(x, out=x)
+        return x
+    u = np.asarray(1 + x)
+    x -= u - 1
+    x /= u
+    x += np.log(u, out=u)
+    return x
+
+
 def with_rest(chances: Floats) -> Floats:
     """Put what the chances before it lack to 1 into the last cell."""
     chances[-1] = np.maximum(0.0, 1 - chances[:-1].sum(axis=0))
@@ -161,11 +182,3 @@ def convolve(one: Floats, other: Floats) -> Floats:
 
 def _online(cap: Floats) -> Floats:
     return np.where(cap > 0, cap, 1.0)
-
-
-def _log1p(x: Floats) -> Floats:
-    """Return log(1 + x): in single precision without log1p, which has no fast version there."""
-    if x.dtype == np.float64:
-        return np.log1p(x)
-    u = 1 + x
-    return np.log(u) + (x - (u - 1)) / u  # what rounding took, to first order

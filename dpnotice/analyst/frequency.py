@@ -10,8 +10,9 @@ from typing import Final
 import numpy as np
 
 from dpnotice.analyst.exposure_laws import convolve, with_rest
+from dpnotice.analyst.in_blocks import by_block
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.net import Appetite, Joint, by_block
+from dpnotice.analyst.net import Appetite, Joint
 from dpnotice.analyst.series import exponential, power
 from dpnotice.analyst.vehicle import Exposure
 
@@ -60,7 +61,9 @@ def exposure_counts(
         part = _together([e.of(rows) for e in exposures], joint.of(rows), laws)
         return np.moveaxis(part, 0, 1).reshape(part.shape[1], -1)
 
-    total = np.moveaxis(by_block(block, draws, (most + 1) * cells).reshape(draws, -1, cells), 1, 0)
+    columns = (most + 1) * cells
+    total = by_block(block, (draws, columns), columns)
+    total = np.moveaxis(total.reshape(draws, -1, cells), 1, 0)
     upto = np.minimum(np.cumsum(np.maximum(total, 0.0), axis=0), 1.0)
     total = np.diff(upto, axis=0, prepend=0.0)
     total *= (1 - unmet) / np.maximum(1 - upto[0], _LEAST)

@@ -4,9 +4,8 @@ In: what every vehicle does, and how the vehicles hang together. Out: the chance
 draw and cell. Every vehicle keeps its own reach exactly, whatever the dependence.
 """
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
@@ -15,18 +14,15 @@ import numpy.typing as npt
 from scipy.special import gammaincinv
 
 from dpnotice.analyst.classes import Classes
+from dpnotice.analyst.exposure_laws import log1p
+from dpnotice.analyst.in_blocks import Reals, by_block
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.vehicle import Exposure
 
-Reals: TypeAlias = npt.NDArray[np.floating[Any]]
 State: TypeAlias = tuple[Floats | float, Floats, list[Floats]]
 """A weight, an appetite, and every vehicle's clock (draws or 1, cells) at it."""
-Part: TypeAlias = tuple[int, Exposure, Any]
-"""Number of a vehicle, itself, and its non-reach (levels or 1, draws or 1)."""
 _STEEP: Final = 3.0
 """Logarithm of the range of a clock up to which it may be interpolated."""
-_IN_CACHE: Final = 2**19
-"""Numbers of a block, draws times cells: large beside what a call costs, small beside memory."""
 _LEAST_NONREACH: Final = 1e-16
 """Stands for 0."""
 _SINGLE_THETA: Final = 2.0
@@ -62,20 +58,14 @@ class Appetite:
     def unmet(self, exposures: Sequence[Exposure]) -> Floats:
         """Return the chance that none is met, (draws or 1, cells)."""
         single = np.max(self.theta) <= _SINGLE_THETA
-        precision: type[np.floating[Any]] = np.float32 if single else np.float64
-        theta = self.heat.astype(precision)
+        theta: Reals = self.heat.astype(np.float32 if single else np.float64)
 
         def block(rows: slice) -> Reals:
             heat = theta[rows] if len(theta) > 1 else theta
-            smooth, steep = _parted(exposures, rows, precision, float(heat.max()))
-            clocks = _clock(_joined([_on(e, part) for _, e, part in smooth]), heat)
-            total = clocks.T @ _stacked([e for _, e, _ in smooth]).astype(precision)
-            for _, exposure, part in steep:
-                total = total + _clock(_by_cell(exposure, part), heat[:, np.newaxis])
-            return _survival(total, heat[:, np.newaxis])
+            return _survival(_summed(exposures, rows, heat), heat[:, np.newaxis])
 
-        cells = exposures[0].basis.shape[1]
-        return by_block(block, max(len(theta), *(e.draws for e in exposures)), cells)
+        draws = max(len(theta), *(e.draws for e in exposures))
+        return by_block(block, (draws, exposures[0].basis.shape[1]), width(exposures))
 
     def of(self, rows: slice) -> "Appetite":
         """Return the law of some draws."""
@@ -152,45 +142,54 @@ def _appetites(theta: Floats) -> Floats:
 
 def _unmet_in(law: Classes, exposures: Sequence[Exposure], drawn: npt.NDArray[np.int64]) -> Floats:
     """Return the chance that none is met under one law, (chosen draws, cells)."""
-    theta = np.full((1, 1), max(1 / law.appetite, _LEAST_THETA))
+    theta = np.full(1, max(1 / law.appetite, _LEAST_THETA))
 
     def block(rows: slice) -> Reals:
-        smooth, steep = _parted(exposures, drawn[rows], np.float64, float(theta.max()))
-        owners = np.repeat([v for v, _, _ in smooth], [len(e.basis) for _, e, _ in smooth])
-        levels = _joined([_on(e, _scale(law, v, part)) for v, e, part in smooth])
-        basis = _stacked([e for _, e, _ in smooth])
-        by_cell = [(v, _scale(law, v, _by_cell(e, part))) for v, e, part in steep]
-        found = np.zeros(())
+        levels, bases, owners, by_cell = [], [], [], []
+        for v, exposure in enumerate(exposures):
+            part = exposure.nonreach_of(drawn[rows], np.float64)
+            if _steep(exposure, part, theta):
+                by_cell.append((v, _scale(law, v, _by_cell(exposure, part))))
+            else:
+                levels.append(_on(exposure, _scale(law, v, part)))
+                bases.append(exposure.basis)
+                owners += [v] * len(exposure.basis)
+        scales, basis, found = _joined(levels), _stacked(bases), np.zeros(())
         for share, rate in zip(law.share, law.rate, strict=True):
-            clock = (levels * rate[owners, np.newaxis]).T @ basis
+            clock = (scales * rate[owners, np.newaxis]).T @ basis
             clock = sum((rate[v] * scale for v, scale in by_cell), start=clock)
-            found = found + share * _survival(clock, theta)
+            found = found + share * _survival(clock * theta, theta)
         return found
 
-    return by_block(block, len(drawn), exposures[0].basis.shape[1])
+    return by_block(block, (len(drawn), exposures[0].basis.shape[1]), width(exposures))
 
 
 Joint: TypeAlias = Appetite | Mixture
 
 
-def _parted(
-    exposures: Sequence[Exposure],
-    rows: slice | npt.NDArray[np.int64],
-    precision: type[np.floating[Any]],
-    theta: float,
-) -> tuple[list[Part], list[Part]]:
-    """Return the non-reach of every vehicle in some draws, steep vehicles apart.
+def _summed(exposures: Sequence[Exposure], rows: slice, theta: Reals) -> Reals:
+    """Return the sum over vehicles of P^-theta - 1, (draws or 1, cells)."""
+    levels, bases, total = [], [], np.zeros((), theta.dtype)
+    for exposure in exposures:
+        part = exposure.nonreach_of(rows, theta.dtype.type)
+        if _steep(exposure, part, theta):
+            total = total + _excess(_by_cell(exposure, part), theta[:, np.newaxis])
+        else:
+            levels.append(_on(exposure, _excess(part, theta)))
+            bases.append(exposure.basis)
+    return np.asarray(total + _joined(levels).T @ _stacked(bases).astype(theta.dtype))
 
-    The clock of a vehicle that reaches nearly everybody at its largest level, and few at its
-    least, changes so fast between nodes that it must be taken cell by cell.
+
+def _steep(exposure: Exposure, nonreach: Reals, theta: Reals) -> bool:
+    """Whether a vehicle must be taken cell by cell.
+
+    The clock of one that reaches nearly everybody at its largest level, and few at its least,
+    changes too fast between nodes to be interpolated; nor can it be where what stands for 0 does.
     """
-    parts = [(v, e, e.nonreach_of(rows, precision)) for v, e in enumerate(exposures)]
-    steep = [
-        e.interpolated and -np.log(max(float(part.min()), _LEAST_NONREACH)) * theta > _STEEP
-        for _, e, part in parts
-    ]
-    chosen = list(zip(parts, steep, strict=True))
-    return [part for part, far in chosen if not far], [part for part, far in chosen if far]
+    least = float(nonreach.min())
+    if not exposure.interpolated or least <= _LEAST_NONREACH:
+        return exposure.interpolated
+    return -math.log(least) * float(theta.max()) > _STEEP
 
 
 def _by_cell(exposure: Exposure, part: Reals) -> Any:
@@ -199,9 +198,9 @@ def _by_cell(exposure: Exposure, part: Reals) -> Any:
     return np.clip(1 - (1 - _on(exposure, part)).T @ basis, 0, 1).astype(part.dtype)
 
 
-def _stacked(exposures: Sequence[Exposure]) -> Reals:
+def _stacked(bases: Sequence[Floats]) -> Floats:
     """Lay the levels of all vehicles below each other: (levels of all, cells)."""
-    return np.concatenate([e.basis for e in exposures]) if exposures else np.zeros((0, 1))
+    return np.concatenate(bases) if bases else np.zeros((0, 1))
 
 
 def _on(exposure: Exposure, values: Reals) -> Reals:
@@ -209,35 +208,32 @@ def _on(exposure: Exposure, values: Reals) -> Reals:
     return np.broadcast_to(values, (len(exposure.basis), values.shape[1]))
 
 
-def _clock(nonreach: Reals, theta: Reals) -> Reals:
-    """(P^-theta - 1) / theta, with a small theta for 0; `nonreach` is used up.
+def _excess(nonreach: Reals, theta: Reals) -> Reals:
+    """P^-theta - 1 = expm1(x), x = -theta log P.
 
-    By expm1(x) = tanh(x / 2) (exp(x) + 1), as tanh is fast in single precision and expm1 is not.
+    As tanh is fast in single precision and expm1 is not: expm1(x) = 2 T / (1 - T), T = tanh(x / 2),
+    or T (exp(x) + 1) where x is so large that 1 - T would lose its digits.
     """
-    x = np.maximum(nonreach, _LEAST_NONREACH, out=nonreach)
+    x: Reals = np.maximum(nonreach, _LEAST_NONREACH)
     x = np.log(x, out=x) * (theta / -2)
-    grown = np.exp(2 * x)
-    grown += 1
+    if x.max() > _STEEP / 2:
+        grown = np.exp(2 * x)
+        grown += 1
+        grown *= np.tanh(x, out=x)
+        return grown
     np.tanh(x, out=x)
-    x *= grown
-    x /= theta
+    rest = 1 - x
+    x *= 2
+    x /= rest
     return x
 
 
-def _survival(clock: Reals, theta: Reals) -> Reals:
-    """(1 + theta t)^(-1 / theta) = exp(-log1p(theta t) / theta); `clock` is used up.
-
-    What is lost in rounding u = 1 + x is (x - (u - 1)) / u to first order, and put back.
-    """
-    clock *= theta
-    u = clock + 1
-    lost = u - 1
-    np.subtract(clock, lost, out=lost)
-    lost /= u
-    np.log(u, out=u)
-    u += lost
-    u /= -theta
-    return np.exp(u, out=u)
+def _survival(excess: Reals, theta: Reals) -> Reals:
+    """(1 + x)^(-1 / theta) = exp(-log1p(x) / theta); `excess`, x, is used up."""
+    power: Reals = log1p(excess)
+    power *= -1 / theta
+    np.exp(power, out=power)
+    return power
 
 
 def _joined(parts: Sequence[Reals]) -> Reals:
@@ -248,21 +244,6 @@ def _joined(parts: Sequence[Reals]) -> Reals:
     return np.concatenate([np.broadcast_to(part, (len(part), draws)) for part in parts])
 
 
-def by_block(block: Callable[[slice], Reals], draws: int, cells: int) -> Floats:
-    """Work through the draws in blocks on all cores; results do not hang on the blocks.
-
-    Args:
-        block: some draws -> (draws, cells).
-        draws: how many in all.
-        cells: of one draw.
-    """
-    found = np.empty((draws, cells))
-    step = max(1, _IN_CACHE // cells)
-
-    def work(start: int) -> None:
-        rows = slice(start, start + step)
-        found[rows] = block(rows)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(work, range(0, draws, step)))
-    return found
+def width(exposures: Sequence[Exposure]) -> int:
+    """Return how many numbers one draw takes: cells, or levels of all vehicles if they are more."""
+    return int(max(exposures[0].basis.shape[1], sum(len(e.basis) for e in exposures)))

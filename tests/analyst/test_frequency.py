@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from dpnotice.analyst import net
+from dpnotice.analyst import in_blocks
 from dpnotice.analyst.classes import Classes
 from dpnotice.analyst.curve import Curve
 from dpnotice.analyst.frequency import exposure_counts
@@ -477,8 +477,8 @@ def test_blocks_and_cores_change_no_cell(strongest: int, monkeypatch: pytest.Mon
         joint = Appetite(theta=random.uniform(0, strongest, 30))
     found = []
     for numbers, cores in [(10**9, 1), (1, 1), (7 * 3 * 5, 3)]:
-        monkeypatch.setattr(net, "_IN_CACHE", numbers)
-        monkeypatch.setattr(net.os, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr(in_blocks, "_NUMBERS", numbers)
+        monkeypatch.setattr(in_blocks.os, "cpu_count", lambda cores=cores: cores)
         found.append(exposure_counts(met, joint, 9))
     for other in found[1:]:
         assert other == pytest.approx(found[0], abs=1e-6)

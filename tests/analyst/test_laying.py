@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import integrate, special, stats
 
 from dpnotice import estimate_class
-from dpnotice.analyst import laying, net
+from dpnotice.analyst import in_blocks, laying
 from dpnotice.analyst.dependence import Duplications
 from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.drift import Drift
@@ -234,7 +234,7 @@ def test_reach_hangs_neither_on_blocks_nor_on_cores(
     plan = uncertain(Uniform(low=0.0, high=highest))
     sampling = sampled(plan, draws=200)
     before = published(plan, sampling)["media"]
-    monkeypatch.setattr(net, "_IN_CACHE", numbers)
+    monkeypatch.setattr(in_blocks, "_NUMBERS", numbers)
     monkeypatch.setattr(os, "cpu_count", lambda: cores)
     assert published(plan, sampling)["media"] == pytest.approx(before, abs=SINGLE)
 

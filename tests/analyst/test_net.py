@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
 
-from dpnotice.analyst import net
+from dpnotice.analyst import in_blocks
 from dpnotice.analyst.classes import Classes
-from dpnotice.analyst.media import nbd_exposure
+from dpnotice.analyst.media import Broadcast, nbd_exposure
 from dpnotice.analyst.net import Appetite, Joint, Mixture
-from dpnotice.analyst.rates import lognormal
+from dpnotice.analyst.rates import Uniform, lognormal
 from dpnotice.analyst.sampling import Sampling
 from dpnotice.analyst.vehicle import Exposure
 from dpnotice.segments import Axis
@@ -230,6 +230,20 @@ def test_between_levels_the_chance_itself_is_meant_where_the_clock_is_steep() ->
     assert got[0, 0] == pytest.approx(unmet([0.25 * 0.3 + 0.75 * 0.8, 0.6], 5), abs=SINGLE)
 
 
+@pytest.mark.parametrize("theta", [0.0, 0.01, 0.1, 1.0])
+def test_between_levels_that_reach_everybody_and_few_reach_is_right(theta: float) -> None:
+    """2 to 48 exposures per person: as exp(-48) counts as 1e-16, nodes would miss by 0.1 %."""
+    points = np.geomspace(240, 4800, len(REGION) - 1)
+    dispersion = Uniform(low=500, high=1000)
+    fields = {"grps": by_region(points), "reach_cap": 1.0, "dispersion": dispersion}
+    sampling = Sampling(axes=(REGION,), draws=20, seed=1)
+    met = [Broadcast(name, **fields).exposure(sampling) for name in ("one", "two")]
+    assert all(exposure.interpolated for exposure in met)
+    r = [sampling.sample(dispersion, f"vehicle/{name}/dispersion") for name in ("one", "two")]
+    wanted = unmet([(1 + points / 100 / each) ** -each for each in r], theta)
+    assert appetite(theta).unmet(met)[:, :-1] == pytest.approx(wanted, abs=SINGLE)
+
+
 def test_cells_that_are_levels_are_never_taken_as_between() -> None:
     assert not TWO_LEVELS.interpolated
     assert fixed([[0.3, 0.8]], basis=[[0.25], [0.75]]).interpolated
@@ -252,8 +266,8 @@ def by_blocks(joint: Joint, met: list[Exposure], monkeypatch: pytest.MonkeyPatch
     """Results in one block, by 7 and by 1 draw, and on one and three cores."""
     found = []
     for numbers, cores in [(10**9, 1), (7 * 2, 1), (1, 3), (7 * 2, 3)]:
-        monkeypatch.setattr(net, "_IN_CACHE", numbers)
-        monkeypatch.setattr(net.os, "cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr(in_blocks, "_NUMBERS", numbers)
+        monkeypatch.setattr(in_blocks.os, "cpu_count", lambda cores=cores: cores)
         found.append(joint.unmet(met))
     return found
 
