@@ -31,6 +31,10 @@ from dpnotice.segments import Axis
 from made.releases import noisy_release, wen
 
 
+_SETTLED = 0.1
+"""Seconds."""
+
+
 def schedule(levels: tuple[str, ...], vehicles: int) -> list[dn.Broadcast]:
     """Return vehicles whose weight differs by segment, each with three uncertain figures."""
     rng = np.random.default_rng(7)
@@ -53,7 +57,11 @@ def schedule(levels: tuple[str, ...], vehicles: int) -> list[dn.Broadcast]:
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
-    """Return seconds and the result."""
+    """Return seconds and the result.
+
+    Waits first: threads of a linear algebra library spin for a while after what ran before.
+    """
+    time.sleep(_SETTLED)
     began = time.perf_counter()
     found = call()
     return time.perf_counter() - began, found

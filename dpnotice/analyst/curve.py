@@ -8,6 +8,7 @@ import math
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from dpnotice.analyst.curve_fitting import (
 )
 from dpnotice.analyst.delivery import Target, delivered_index, target_axes
 from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.levels import spread
 from dpnotice.analyst.media import PRINTED_ROUNDING, nbd_exposure
 from dpnotice.analyst.poisson_mixture import PoissonMixture
 from dpnotice.analyst.rates import (
@@ -33,7 +35,7 @@ from dpnotice.analyst.rates import (
     check_text,
 )
 from dpnotice.analyst.sampling import Sampling
-from dpnotice.analyst.vehicle import Exposure, check_common, keep, spread, varying_axes
+from dpnotice.analyst.vehicle import Exposure, check_common, keep, varying_axes
 from dpnotice.errors import PlanError
 
 _GOERG: Final = 1.0
@@ -235,9 +237,10 @@ class Curve:
             return self._scaled(sampling, delivered, amount)
         dispersion = _GOERG if self.dispersion is None else self.dispersion
         figures = {"amount": amount, "dispersion": dispersion}
-        x, level, basis = spread(self, sampling, amount="amount", figures=figures)
-        cap, r = self._fitted(x["dispersion"], delivered)
-        return nbd_exposure((x["amount"] / self._persons, level), cap, r, basis)
+        by_level = spread(self, sampling, amount="amount", figures=figures)
+        cap, r = self._fitted(by_level.figures["dispersion"], delivered)
+        mean = by_level.figures["amount"] / self._persons
+        return by_level.exposure(nbd_exposure, mean=mean, cap=cap, dispersion=r)
 
     def _fitted(self, dispersion: Floats, delivered: Delivered) -> tuple[Floats, Floats]:
         """Return cap and dispersion, each (draws or 1, 1)."""
@@ -256,12 +259,17 @@ class Curve:
         mixture = PoissonMixture.fit(cells, delivered.index, delivered.persons)
         again = mixture.counts(delivered.index, len(cells) - 1) @ delivered.persons
         self._report(float(np.abs(again - cells).max()))
-        x, level, basis = spread(self, sampling, amount="amount", figures={"amount": amount})
-        times = x["amount"] / float(self.gross or 1)
+        by_level = spread(self, sampling, amount="amount", figures={"amount": amount})
+        return by_level.exposure(partial(self._again, mixture), **by_level.figures)
+
+    def _again(
+        self, mixture: PoissonMixture, level: Floats, basis: Floats, *, amount: Floats
+    ) -> Exposure:
+        times = amount / float(self.gross or 1)
         return Exposure(
             law=mixture.nonreach,
             figures=(times, level),
-            mean=(x["amount"] / self._persons, level),
+            mean=(amount / self._persons, level),
             counts=lambda most: mixture.counts(times * level, most),
             rated=True,
             basis=basis,

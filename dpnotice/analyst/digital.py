@@ -12,6 +12,7 @@ import numpy as np
 from dpnotice.analyst.capped import Capped
 from dpnotice.analyst.delivery import Target, inside, target_axes
 from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.levels import spread
 from dpnotice.analyst.media import nbd_exposure
 from dpnotice.analyst.rates import (
     Quantity,
@@ -23,7 +24,7 @@ from dpnotice.analyst.rates import (
     describe,
 )
 from dpnotice.analyst.sampling import Sampling
-from dpnotice.analyst.vehicle import Exposure, check_common, keep, spread, varying_axes
+from dpnotice.analyst.vehicle import Exposure, check_common, keep, varying_axes
 from dpnotice.errors import PlanError
 
 _FEW: Final = 3
@@ -129,26 +130,39 @@ class Digital:
     def exposure(self, sampling: Sampling) -> Exposure:
         """Return what the viewable impressions do."""
         figures = {name: getattr(self, name) for name in _FIGURES}
-        x, level, basis = spread(self, sampling, amount="impressions", figures=figures)
+        by_level = spread(self, sampling, amount="impressions", figures=figures)
+        x = dict(by_level.figures)
         universe = sampling.sample(self.universe, f"vehicle/{self.name}/universe")
         if axes_of(self.universe):
             universe = (universe * inside(self.target, sampling)).sum()
         if np.any(universe <= 0):
             raise PlanError(f"{self.name}: the target audience has no persons; correct universe")
-        served = x["impressions"] * (1 - x["invalid"]) * x["on_target"] / universe.reshape(-1, 1)
-        online, viewable = x["reach_cap"], x["viewable"]
+        bought = x.pop("impressions")
+        served = bought * (1 - x.pop("invalid")) * x.pop("on_target") / universe.reshape(-1, 1)
         if self.frequency_cap is None:
-            return nbd_exposure((served * viewable, level), online, x["dispersion"], basis)
-        served = served * level
-        devices = np.maximum(x["devices_per_person"], 1.0)
-        self._check_capacity(served, online * devices, x["impressions"])
+            return by_level.exposure(
+                nbd_exposure,
+                mean=served * x["viewable"],
+                cap=x["reach_cap"],
+                dispersion=x["dispersion"],
+            )
+        x["devices_per_person"] = np.maximum(x["devices_per_person"], 1.0)
+        devices = x["reach_cap"] * x["devices_per_person"]
+        self._check_capacity(served * by_level.level, devices, bought)
+        return by_level.exposure(self._capped, served=served, **x)
+
+    def _capped(
+        self, level: Floats, basis: Floats, *, served: Floats, viewable: Floats, **x: Floats
+    ) -> Exposure:
+        """Return what impressions under a cap per device do."""
+        served, online = served * level, x["reach_cap"]
         capped = Capped(
             served=served,
             viewable=viewable,
             online=online,
             dispersion=x["dispersion"],
-            devices=devices,
-            cap=self.frequency_cap,
+            devices=x["devices_per_person"],
+            cap=self.frequency_cap or 1,
         )
         return Exposure(
             law=np.asarray,

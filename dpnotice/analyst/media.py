@@ -20,6 +20,7 @@ from dpnotice.analyst.exposure_laws import (
     split_passers_by,
 )
 from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.levels import spread
 from dpnotice.analyst.rates import (
     Law,
     Quantity,
@@ -33,7 +34,7 @@ from dpnotice.analyst.rates import (
     describe,
 )
 from dpnotice.analyst.sampling import Sampling
-from dpnotice.analyst.vehicle import Exposure, check_common, keep, spread, varying_axes
+from dpnotice.analyst.vehicle import Exposure, check_common, keep, varying_axes
 from dpnotice.errors import PlanError
 
 _DUST: Final = 1e-12
@@ -183,13 +184,19 @@ class Print:
         figures = {"reach_1": self.reach_1, "passers_by": self.passers_by} | (
             {"reach_2": self.reach_2} if self.reach_2 is not None else {}
         )
-        x, level, basis = spread(self, sampling, amount="reach_1", figures=figures)
-        one, number = x["reach_1"] * level, self.insertions
-        _check_audience(self.name, one)
-        one = np.minimum(one, 1.0)
+        by_level = spread(self, sampling, amount="reach_1", figures=figures)
+        x = dict(by_level.figures)
+        _check_audience(self.name, x["reach_1"] * by_level.level)
         # Draw (R1, rho), not (R1, R2): independent R1 and R2 would cross the possible range.
-        rho = self._correlation(sampling, x["reach_2"]) if "reach_2" in x else np.zeros((1, 1))
-        regular, passing, rho = split_passers_by(one, rho, x["passers_by"])
+        two = x.pop("reach_2", None)
+        rho = np.zeros((1, 1)) if two is None else self._correlation(sampling, two)
+        return by_level.exposure(self._inserted, rho=rho, **x)
+
+    def _inserted(
+        self, level: Floats, basis: Floats, *, reach_1: Floats, rho: Floats, passers_by: Floats
+    ) -> Exposure:
+        one, number = np.minimum(reach_1 * level, 1.0), self.insertions
+        regular, passing, rho = split_passers_by(one, rho, passers_by)
         return Exposure(
             law=partial(insertions_nonreach, insertions=number),
             figures=(regular, rho, passing),
@@ -279,20 +286,22 @@ class Broadcast:
     def exposure(self, sampling: Sampling) -> Exposure:
         """Return what the whole schedule does."""
         figures = {name: getattr(self, name) for name in ("grps", "reach_cap", "dispersion")}
-        x, level, basis = spread(self, sampling, amount="grps", figures=figures)
-        return nbd_exposure((x["grps"] / 100, level), x["reach_cap"], x["dispersion"], basis)
+        by_level = spread(self, sampling, amount="grps", figures=figures)
+        x = by_level.figures
+        return by_level.exposure(
+            nbd_exposure, mean=x["grps"] / 100, cap=x["reach_cap"], dispersion=x["dispersion"]
+        )
 
 
 def nbd_exposure(
-    mean: tuple[Floats, Floats], cap: Floats, dispersion: Floats, basis: Floats
+    level: Floats, basis: Floats, *, mean: Floats, cap: Floats, dispersion: Floats
 ) -> Exposure:
-    """Return what negative binomial exposures within a cap do; the mean is a product of two."""
-    each, level = mean
+    """Return what negative binomial exposures within a cap do; the mean is that at level 1."""
     return Exposure(
         law=nbd_nonreach,
-        figures=(each, cap, dispersion, level),
-        mean=(each * (cap > 0), level),
-        counts=lambda most: nbd_counts(each * level, cap, dispersion, most),
+        figures=(mean, cap, dispersion, level),
+        mean=(mean * (cap > 0), level),
+        counts=lambda most: nbd_counts(mean * level, cap, dispersion, most),
         basis=basis,
         rated=True,
     )

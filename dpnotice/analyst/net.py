@@ -17,14 +17,11 @@ from dpnotice.analyst.classes import Classes
 from dpnotice.analyst.exposure_laws import log1p
 from dpnotice.analyst.in_blocks import Reals, by_block
 from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.levels import LEAST_NONREACH, STEEP
 from dpnotice.analyst.vehicle import Exposure
 
 State: TypeAlias = tuple[Floats | float, Floats, list[Floats]]
 """A weight, an appetite, and every vehicle's clock (draws or 1, cells) at it."""
-_STEEP: Final = 3.0
-"""Logarithm of the range of a clock up to which it may be interpolated."""
-_LEAST_NONREACH: Final = 1e-16
-"""Stands for 0."""
 _SINGLE_THETA: Final = 2.0
 """Up to it single precision holds the least non-reach to the power of -theta."""
 _LEAST_THETA: Final = 1e-6
@@ -75,7 +72,7 @@ class Appetite:
         """Yield appetites: their weight, themselves, and every vehicle's clock at them."""
         theta = self.heat[:, np.newaxis]
         clocks = [
-            np.expm1(-np.log(np.maximum(1 - e.reach(), _LEAST_NONREACH)) * theta) / theta
+            np.expm1(-np.log(np.maximum(1 - e.reach(), LEAST_NONREACH)) * theta) / theta
             for e in exposures
         ]
         for weight, appetite in zip(_WEIGHTS, _appetites(theta), strict=True):
@@ -169,15 +166,17 @@ Joint: TypeAlias = Appetite | Mixture
 
 def _summed(exposures: Sequence[Exposure], rows: slice, theta: Reals) -> Reals:
     """Return the sum over vehicles of P^-theta - 1, (draws or 1, cells)."""
-    levels, bases, total = [], [], np.zeros((), theta.dtype)
+    levels, bases, by_cell = [], [], []
     for exposure in exposures:
         part = exposure.nonreach_of(rows, theta.dtype.type)
         if _steep(exposure, part, theta):
-            total = total + _excess(_by_cell(exposure, part), theta[:, np.newaxis])
+            by_cell.append(_excess(_by_cell(exposure, part), theta[:, np.newaxis]))
         else:
             levels.append(_on(exposure, _excess(part, theta)))
             bases.append(exposure.basis)
-    return np.asarray(total + _joined(levels).T @ _stacked(bases).astype(theta.dtype))
+    if levels:
+        by_cell.append(_joined(levels).T @ _stacked(bases).astype(theta.dtype))
+    return sum(by_cell[1:], start=by_cell[0])
 
 
 def _steep(exposure: Exposure, nonreach: Reals, theta: Reals) -> bool:
@@ -187,9 +186,9 @@ def _steep(exposure: Exposure, nonreach: Reals, theta: Reals) -> bool:
     changes too fast between nodes to be interpolated; nor can it be where what stands for 0 does.
     """
     least = float(nonreach.min())
-    if not exposure.interpolated or least <= _LEAST_NONREACH:
+    if not exposure.interpolated or least <= LEAST_NONREACH:
         return exposure.interpolated
-    return -math.log(least) * float(theta.max()) > _STEEP
+    return -math.log(least) * float(theta.max()) > STEEP
 
 
 def _by_cell(exposure: Exposure, part: Reals) -> Any:
@@ -214,9 +213,9 @@ def _excess(nonreach: Reals, theta: Reals) -> Reals:
     As tanh is fast in single precision and expm1 is not: expm1(x) = 2 T / (1 - T), T = tanh(x / 2),
     or T (exp(x) + 1) where x is so large that 1 - T would lose its digits.
     """
-    x: Reals = np.maximum(nonreach, _LEAST_NONREACH)
+    x: Reals = np.maximum(nonreach, LEAST_NONREACH)
     x = np.log(x, out=x) * (theta / -2)
-    if x.max() > _STEEP / 2:
+    if x.max() > STEEP / 2:
         grown = np.exp(2 * x)
         grown += 1
         grown *= np.tanh(x, out=x)

@@ -3,8 +3,7 @@
 In: a vehicle's figures. Out: `Exposure`, checked figures, the axes by which they vary.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final, Protocol
@@ -12,15 +11,13 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from dpnotice.analyst.delivery import check_delivery, delivered_index, inside, target_axes
+from dpnotice.analyst.delivery import check_delivery, target_axes
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.rates import Quantity, axes_of, check_positive, check_text
 from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import PlanError
 
 _MOST_DOLLARS: Final = 1e15
-_INTERPOLATED: Final = 1e-6
-"""Error to which figures are interpolated between levels of an amount."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +25,7 @@ class Exposure:
     """What one vehicle does: at a few levels of its figures, and how cells follow from levels.
 
     Whatever is 0 for a person who is not exposed, as reach is and mean exposures, follows by cell
-    from its values by level: values @ basis. See :func:`spread`.
+    from its values by level: values @ basis. See :mod:`.levels`.
 
     Attributes:
         law: figures -> chance that a person sees none of it, element by element and in the
@@ -113,85 +110,6 @@ class Vehicle(Protocol):
 
     def exposure(self, sampling: Sampling) -> Exposure:
         """Return its effect by draw and segment."""
-
-
-def spread(
-    vehicle: Any, sampling: Sampling, *, amount: str, figures: Mapping[str, Quantity]
-) -> tuple[dict[str, Floats], Floats, Floats]:
-    """Return a vehicle's figures, the level of its amount, and the weights of levels in cells.
-
-    The levels are the combinations of the axes by which its figures vary. Where only the amount
-    varies, over many segments, and other figures over draws, a few Chebyshev nodes between its
-    least and its largest level take their place: what a vehicle does is smooth in the logarithm of
-    the amount, and a product with the weights of the nodes (Lagrange's polynomials) gives every
-    cell.
-
-    Args:
-        vehicle: its name and target are used.
-        sampling: the grid, draws and seed.
-        amount: the figure that delivery shares multiply.
-        figures: name -> figure, `amount` among them.
-
-    Returns:
-        name -> (draws or 1, levels or 1); (1, levels) by which the amount is multiplied; and
-        (levels, cells) weights.
-    """
-    drawn = {
-        name: sampling.sample(x, f"vehicle/{vehicle.name}/{name}") for name, x in figures.items()
-    }
-    index = delivered_index(vehicle.target, vehicle.universe, sampling, vehicle.name)
-    sizes = np.broadcast_shapes(index.shape[1:], *(x.shape[1:] for x in drawn.values()))
-    flat = {name: _by_level(x, sizes) for name, x in drawn.items()}
-    level = _by_level(index, sizes)
-    if axes_of(figures[amount]):
-        level, flat[amount] = level * flat[amount], np.ones((1, 1))
-    level = np.broadcast_to(level, (1, math.prod(sizes)))
-    basis = np.eye(math.prod(sizes))[:, _levels_of_cells(sizes, sampling)]
-    basis = basis * np.broadcast_to(inside(vehicle.target, sampling), (1, *sampling.shape)).ravel()
-    moving = any(len(x) > 1 for x in flat.values())
-    if moving and all(x.shape[1] == 1 for x in flat.values()):
-        nodes, weights = _nodes(level[0])
-        if len(nodes) < level.shape[1]:
-            level, basis = nodes[np.newaxis], weights @ basis
-    return flat, level, basis
-
-
-def _by_level(values: Floats, sizes: tuple[int, ...]) -> Floats:
-    """Lay out by level: (draws or 1, levels), or (draws or 1, 1) where all levels are alike."""
-    if values[0].size == 1:
-        return values.reshape(len(values), 1)
-    return np.broadcast_to(values, (len(values), *sizes)).reshape(len(values), -1)
-
-
-def _levels_of_cells(sizes: tuple[int, ...], sampling: Sampling) -> npt.NDArray[np.intp]:
-    """(cells,) number of every cell's level."""
-    levels = np.arange(math.prod(sizes)).reshape(sizes)
-    return np.asarray(np.broadcast_to(levels, sampling.shape).ravel())
-
-
-def _nodes(level: Floats) -> tuple[Floats, Floats]:
-    """Return Chebyshev nodes from the least level above 0 to the largest, (nodes, levels) weights.
-
-    Both ends are nodes, so that what holds at every node (no audience above 1, a cap with room)
-    holds at every level. Their number follows from the error rho^-n of functions analytic within
-    an ellipse (Trefethen, Approximation Theory and Approximation Practice (2013), theorem 8.2),
-    here of half height pi / 2: exposures have their singularities pi away from the real line, but
-    with little dispersion they grow fast beyond half of that.
-    """
-    some = level > 0
-    if not some.any():
-        return np.ones(1), np.zeros((1, len(level)))
-    u = np.log(level[some])
-    middle, half = (u.max() + u.min()) / 2, max((u.max() - u.min()) / 2, 1e-12)
-    height = math.pi / 2 / half
-    last = math.ceil(-math.log(_INTERPOLATED) / math.asinh(height))
-    order = np.arange(last + 1)[:, np.newaxis]
-    halved = np.where(order % last == 0, 0.5, 1.0)
-    angle, place = order * math.pi / last, np.arccos(np.clip((u - middle) / half, -1, 1))
-    weights = np.zeros((last + 1, len(level)))
-    polynomials = halved * np.cos(order * place)
-    weights[:, some] = 2 / last * halved * (np.cos(order * angle.T) @ polynomials)
-    return np.exp(middle + half * np.cos(angle[:, 0])), weights
 
 
 def keep(vehicle: Any, field: str, check: Callable[[Quantity, str], Quantity]) -> None:

@@ -34,7 +34,7 @@ seeds = st.integers(0, 10**6)
 
 
 def nbd(mean: float, r: float, cap: float = 1.0) -> Exposure:
-    return nbd_exposure((mean * ONE, ONE), cap * ONE, r * ONE, ONE)
+    return nbd_exposure(ONE, ONE, mean=mean * ONE, cap=cap * ONE, dispersion=r * ONE)
 
 
 def nbd_law(mean: float, r: float, cap: float = 1.0, most: int = POINTS) -> Any:
@@ -305,7 +305,9 @@ def test_where_the_formula_is_no_law_those_met_are_so_as_often_as_their_own_law_
 
 
 def test_other_draws_and_cells_keep_the_formula() -> None:
-    heavy = nbd_exposure((np.array([[1.0], [37.0]]), ONE), ONE, np.array([[0.5], [1e6]]), ONE)
+    heavy = nbd_exposure(
+        ONE, ONE, mean=np.array([[1.0], [37.0]]), cap=ONE, dispersion=np.array([[0.5], [1e6]])
+    )
     both = exposure_counts([heavy, nbd(1.0, 0.5)], appetite(2.0, 2.0), 36)[:, :, 0]
     assert both[:, 0] == pytest.approx(cut(nbd_law(2.0, 0.5), 36), abs=1e-6)
     alone = of([nbd(37, 1e6), nbd(1.0, 0.5)], appetite(2.0), 36)
@@ -364,8 +366,10 @@ def test_segments_between_two_amounts_are_counted_as_exactly_as_others(
 ) -> None:
     between = delivered_unevenly(points, cap, r)
     assert between.interpolated
-    by_cell = nbd_exposure((between.gross(), np.ones((1, 41))), cap * ONE, r * ONE, np.eye(41))
-    other = nbd_exposure((1.5 * ONE, ONE), ONE, ONE, np.ones((1, 41)))
+    by_cell = nbd_exposure(
+        np.ones((1, 41)), np.eye(41), mean=between.gross(), cap=cap * ONE, dispersion=r * ONE
+    )
+    other = nbd_exposure(ONE, np.ones((1, 41)), mean=1.5 * ONE, cap=ONE, dispersion=ONE)
     got, wanted = (
         exposure_counts([each, other], appetite(theta), 20) for each in (between, by_cell)
     )

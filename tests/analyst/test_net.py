@@ -307,7 +307,10 @@ def test_media_are_combined_cell_by_cell(theta: float) -> None:
 @pytest.mark.parametrize("dispersion", [0.05, 1, 4, 30, 1e3, 1e6])
 def test_exposures_of_any_dispersion_are_right_in_single_precision(dispersion: float) -> None:
     mean = np.random.default_rng(5).uniform(0.01, 5, (2, 5_000, 1))
-    met = [nbd_exposure((each, ONE), 0.9 * ONE, dispersion * ONE, ONE) for each in mean]
+    met = [
+        nbd_exposure(ONE, ONE, mean=each, cap=0.9 * ONE, dispersion=dispersion * ONE)
+        for each in mean
+    ]
     chance = 0.1 + 0.9 * stats.nbinom.pmf(0, dispersion, dispersion / (dispersion + mean / 0.9))
     assert appetite(0.5).unmet(met) == pytest.approx(unmet(chance, 0.5), abs=3e-6)
 

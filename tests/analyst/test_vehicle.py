@@ -1,19 +1,16 @@
 from collections.abc import Callable
 
 import numpy as np
-import pandas as pd
 import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from dpnotice.analyst.digital import Digital
-from dpnotice.analyst.exposure_laws import nbd_counts, nbd_nonreach
 from dpnotice.analyst.media import Broadcast, Print
-from dpnotice.analyst.rates import Law, Uniform, beta, lognormal
+from dpnotice.analyst.rates import lognormal
 from dpnotice.analyst.sampling import Sampling
-from dpnotice.analyst.vehicle import Exposure, Vehicle
-from dpnotice.segments import Axis
+from dpnotice.analyst.vehicle import Vehicle
 from made.notices import AGE, STATE, by_state, display, mean, over, paper, radio, reach, refusal
 
 shares = st.floats(0.01, 0.99)
@@ -108,118 +105,8 @@ def test_a_segments_reach_does_not_depend_on_other_segments(values: list[float])
     assert over(vehicle, STATE).tolist() == pytest.approx(values)
 
 
-# --- many segments -------------------------------------------------------------------------
-MARKET = Axis(name="market", levels=tuple(f"market {i}" for i in range(99)))
-MARKETS = Sampling(axes=(MARKET,), draws=60, seed=4)
-laws = pytest.mark.parametrize(
-    "dispersion", [lognormal(mean=1, sd=0.5), lognormal(mean=5, sd=5), Uniform(low=50, high=100)]
-)
-spans = pytest.mark.parametrize("span", [2, 5, 30])
-
-
-def by_market(values: np.ndarray) -> pd.DataFrame:
-    return pd.DataFrame({"market": MARKET.levels, "value": values})
-
-
-def between(low: float, high: float) -> np.ndarray:
-    """A hundred values in no order, the least and the largest among them."""
-    return np.random.default_rng(2).permutation(np.geomspace(low, high, len(MARKET)))
-
-
-def spot(grps: np.ndarray, dispersion: Law) -> Broadcast:
-    cap = beta(mean=0.8, sd=0.05)
-    return Broadcast("spot", grps=by_market(grps), reach_cap=cap, dispersion=dispersion)
-
-
-def figures(vehicle: Broadcast) -> tuple[np.ndarray, np.ndarray]:
-    """The draws of its cap and dispersion."""
-    cap, dispersion = (
-        MARKETS.sample(getattr(vehicle, name), f"vehicle/spot/{name}")
-        for name in ("reach_cap", "dispersion")
-    )
-    return cap, dispersion
-
-
-def cells(exposure: Exposure, most: int) -> np.ndarray:
-    """Chances of 1, 2, ... exposures by cell, which follow from those by level."""
-    return exposure.counts(most)[1:] @ exposure.basis
-
-
-@laws
-@spans
-@pytest.mark.parametrize("most", [100, 600, 3_000])
-def test_reach_of_many_segments_follows_from_a_few_levels(
-    span: float, most: float, dispersion: Law
-) -> None:
-    # Measured: 1.2e-7 at worst (3,000 points over a 30-fold span, dispersion 50 to 100).
-    grps = between(most / span, most)
-    vehicle = spot(grps, dispersion)
-    exposure = vehicle.exposure(MARKETS)
-    assert exposure.nonreach.shape[1] < 20
-    assert exposure.reach() == pytest.approx(
-        1 - nbd_nonreach(grps / 100, *figures(vehicle)), abs=1e-6
-    )
-
-
-@spans
-def test_mean_exposures_of_many_segments_follow_from_a_few_levels(span: float) -> None:
-    grps = between(300 / span, 300)
-    got = spot(grps, lognormal(mean=1, sd=0.5)).exposure(MARKETS).gross()
-    assert got == pytest.approx(np.broadcast_to(grps / 100, (60, 100)), abs=1e-6)
-
-
-@spans
-def test_counts_of_many_segments_follow_from_a_few_levels(span: float) -> None:
-    grps = between(300 / span, 300)
-    vehicle = spot(grps, lognormal(mean=1, sd=0.5))
-    direct = nbd_counts(grps / 100, *figures(vehicle), 6)
-    assert cells(vehicle.exposure(MARKETS), 6) == pytest.approx(direct[1:], abs=2e-6)
-
-
-@laws
-def test_a_level_without_points_reaches_nobody_and_leaves_the_others_alone(
-    dispersion: Law,
-) -> None:
-    grps = between(10, 300)
-    some = np.where(np.arange(100) % 3 == 0, 0, grps)
-    got, full = (spot(x, dispersion).exposure(MARKETS) for x in (some, grps))
-    assert (got.reach()[:, ::3] == 0).all()
-    assert (got.gross()[:, ::3] == 0).all()
-    assert (cells(got, 4)[..., ::3] == 0).all()
-    assert got.reach()[:, 1::3] == pytest.approx(full.reach()[:, 1::3], abs=1e-6)
-
-
-def test_without_uncertainty_every_segment_has_a_level_of_its_own() -> None:
-    grps = between(10, 300)
-    vehicle = Broadcast("spot", grps=by_market(grps), reach_cap=0.8, dispersion=1.0)
-    direct = 1 - nbd_nonreach(grps / 100, np.array(0.8), np.array(1.0))
-    assert vehicle.exposure(MARKETS).reach()[0] == pytest.approx(direct, abs=1e-12)
-
-
-def test_a_medium_without_points_anywhere_reaches_nobody() -> None:
-    got = spot(np.zeros(100), lognormal(mean=1, sd=0.5)).exposure(MARKETS)
-    assert got.reach() == pytest.approx(np.zeros((60, 100)))
-
-
-def test_alike_points_everywhere_are_one_level() -> None:
-    got = spot(np.full(100, 150.0), lognormal(mean=1, sd=0.5)).exposure(MARKETS)
-    assert got.nonreach.shape[1] <= 2
-    assert np.ptp(got.reach(), axis=1) == pytest.approx(0, abs=1e-12)
-
-
-def test_a_figure_that_varies_beside_the_amount_keeps_every_level() -> None:
-    cap = between(0.5, 0.9)
-    vehicle = Broadcast(
-        "spot",
-        grps=by_market(between(10, 300)),
-        reach_cap=by_market(cap),
-        dispersion=lognormal(mean=1, sd=0.5),
-    )
-    got = vehicle.exposure(MARKETS)
-    r = MARKETS.sample(vehicle.dispersion, "vehicle/spot/dispersion")
-    assert got.reach() == pytest.approx(
-        1 - nbd_nonreach(between(10, 300) / 100, cap[np.newaxis], r), abs=1e-12
-    )
+# --- exposures -----------------------------------------------------------------------------
+SIXTY = Sampling(axes=(STATE,), draws=60, seed=4)
 
 
 @pytest.mark.parametrize("most", [1, 3, 9])
@@ -229,7 +116,7 @@ def test_chances_of_counts_add_up_to_one_in_every_cell(
 ) -> None:
     sampling = Sampling(axes=(STATE, AGE), draws=1, seed=0)
     exposure = make(target={"state": "NY"}).exposure(sampling)
-    at_all = cells(exposure, most).sum(axis=0)
+    at_all = (exposure.counts(most)[1:] @ exposure.basis).sum(axis=0)
     assert at_all == pytest.approx(exposure.reach())
     assert (at_all[0].reshape(sampling.shape)[[0, 2]] == 0).all()
     assert exposure.counts(most).sum(axis=0) == pytest.approx(1)
@@ -238,15 +125,15 @@ def test_chances_of_counts_add_up_to_one_in_every_cell(
 @pytest.mark.parametrize("rows", [slice(0, 20), slice(20, 60), np.array([3, 7, 59])])
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
 def test_some_draws_in_either_precision_are_those_of_all(rows: slice, precision: type) -> None:
-    exposure = spot(between(10, 300), lognormal(mean=1, sd=0.5)).exposure(MARKETS)
+    exposure = radio(dispersion=lognormal(mean=1, sd=0.5)).exposure(SIXTY)
     got = exposure.nonreach_of(rows, precision)
     assert got.dtype == precision
     assert got == pytest.approx(exposure.nonreach[rows].T, abs=1e-6)
 
 
 def test_draws_are_one_where_nothing_is_uncertain() -> None:
-    assert radio().exposure(MARKETS).draws == 1
-    assert radio(dispersion=lognormal(mean=1, sd=0.5)).exposure(MARKETS).draws == 60
+    assert radio().exposure(SIXTY).draws == 1
+    assert radio(dispersion=lognormal(mean=1, sd=0.5)).exposure(SIXTY).draws == 60
 
 
 # --- delivery by segment -------------------------------------------------------------------
