@@ -30,7 +30,6 @@ from dpnotice.analyst.vehicle import Exposure
 from dpnotice.segments import Axis
 from made.releases import noisy_release, wen
 
-
 _SETTLED = 0.1
 """Seconds."""
 

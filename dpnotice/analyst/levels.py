@@ -24,6 +24,10 @@ LEAST_NONREACH: Final = 1e-16
 """Stands for 0."""
 _CLOSE: Final = 5e-7
 """Error to which figures are interpolated between nodes, in the draws that are tried."""
+_RELATIVE: Final = 1e-5
+"""The same relative to themselves, as mean exposures per person reached need it."""
+_DUST: Final = 1e-13
+"""Stands for 0."""
 _TRIED: Final = 20
 _STRONG: Final = 2.0
 """Dependence of vehicles, theta, up to which what they do together is that close."""
@@ -64,8 +68,9 @@ class Levels:
         exact = law(self.level, np.eye(self.level.shape[1]), **some).nonreach
         for nodes, weights in _nodes(self.level[0]):
             near = law(nodes, np.eye(nodes.shape[1]), **some).nonreach
-            amounts = np.allclose(nodes @ weights, self.level, rtol=_CLOSE, atol=0.0)
-            if amounts and _error(near, exact, weights) < _CLOSE:
+            pairs = (nodes @ weights, self.level), ((1 - near) @ weights, 1 - exact)
+            small = all(np.allclose(*pair, rtol=_RELATIVE, atol=_DUST) for pair in pairs)
+            if small and _error(near, exact, weights) < _CLOSE:
                 return law(nodes, weights @ self.basis, **figures)
         return law(self.level, self.basis, **figures)
 

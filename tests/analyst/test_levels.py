@@ -70,6 +70,16 @@ def test_mean_exposures_of_many_segments_follow_from_a_few_levels(span: float) -
 
 
 @spans
+def test_a_vehicle_that_reaches_hardly_anybody_keeps_its_mean_exposures(span: float) -> None:
+    grps = between(1e-3 / span, 1e-3)
+    vehicle = spot(grps, lognormal(mean=1, sd=0.5))
+    exposure = vehicle.exposure(MARKETS)
+    reach = 1 - nbd_nonreach(grps / 100, *figures(vehicle))
+    assert exposure.gross() == pytest.approx(np.tile(grps / 100, (60, 1)), rel=1e-4)
+    assert exposure.gross() / exposure.reach() == pytest.approx(grps / 100 / reach, rel=1e-4)
+
+
+@spans
 def test_counts_of_many_segments_follow_from_a_few_levels(span: float) -> None:
     grps = between(300 / span, 300)
     vehicle = spot(grps, lognormal(mean=1, sd=0.5))
