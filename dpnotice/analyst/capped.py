@@ -22,7 +22,7 @@ _MOST_STEPS: Final = 200
 _CLOSE: Final = 1e-10
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Capped:
     """Impressions served under a cap per device.
 
@@ -32,20 +32,20 @@ class Capped:
     served adds up. Each served impression is seen with probability v.
 
     Attributes:
+        cap: F, 1 or more; counts impressions served, seen or not.
         served: impressions served per person of the universe, broadcastable to (draws, ...).
         viewable: v.
         online: share of the universe that can be reached.
         dispersion: r.
         devices: identifiers per person, 1 or more.
-        cap: F, 1 or more; counts impressions served, seen or not.
     """
 
+    cap: int
     served: Floats
     viewable: Floats
     online: Floats
     dispersion: Floats
     devices: Floats
-    cap: int
 
     def nonreach(self) -> Floats:
         """Return P(no viewable exposure).
@@ -111,9 +111,13 @@ class Capped:
         return [(number, share, due * appetite / number) for number, share in mix]
 
     @property
+    def figures(self) -> tuple[Floats, ...]:
+        """All that may differ between draws."""
+        return self.served, self.viewable, self.online, self.dispersion, self.devices
+
+    @property
     def _shape(self) -> tuple[int, ...]:
-        fields = (self.served, self.viewable, self.online, self.dispersion, self.devices)
-        return np.broadcast_shapes(*(x.shape for x in fields))
+        return np.broadcast_shapes(*(x.shape for x in self.figures))
 
     def _flat(self, values: Floats) -> Floats:
         return np.broadcast_to(values, self._shape).reshape(-1, 1)

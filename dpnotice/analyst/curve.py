@@ -257,7 +257,7 @@ class Curve:
         cells = np.array(self.histogram) / self._persons
         cells = np.append(1 - cells.sum(), cells)
         mixture = PoissonMixture.fit(cells, delivered.index, delivered.persons)
-        again = mixture.counts(delivered.index, len(cells) - 1) @ delivered.persons
+        again = mixture.counts(len(cells) - 1, delivered.index) @ delivered.persons
         self._report(float(np.abs(again - cells).max()))
         by_level = spread(self, sampling, amount="amount", figures={"amount": amount})
         return by_level.exposure(partial(self._again, mixture), **by_level.figures)
@@ -270,7 +270,7 @@ class Curve:
             law=mixture.nonreach,
             figures=(times, level),
             mean=(amount / self._persons, level),
-            counts=lambda most: mixture.counts(times * level, most),
+            tally=mixture.counts,
             rated=True,
             basis=basis,
         )

@@ -5,6 +5,7 @@ number, under a frequency cap where there is one.
 """
 
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -165,10 +166,10 @@ class Digital:
             cap=self.frequency_cap or 1,
         )
         return Exposure(
-            law=np.asarray,
-            figures=(capped.nonreach(),),
+            law=_known,
+            figures=(capped.nonreach(), *capped.figures),
             mean=(served * viewable * (online > 0), np.ones((1, 1))),
-            counts=capped.counts,
+            tally=partial(_counted, capped.cap),
             basis=basis,
         )
 
@@ -182,3 +183,11 @@ class Digital:
                 f"{self.name}: with a frequency cap of {cap} at most {largest:,.0f} "
                 "impressions can be delivered in every draw; buy fewer or raise the cap"
             )
+
+
+def _known(nonreach: Floats, *_figures: Floats) -> Floats:
+    return nonreach
+
+
+def _counted(cap: int, most: int, _nonreach: Floats, *figures: Floats) -> Floats:
+    return Capped(cap, *figures).counts(most)

@@ -3,7 +3,7 @@
 In: a vehicle's exposure. Out: the same with its reach shifted by draw, on the logit scale.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -108,27 +108,37 @@ def drifted(exposure: Exposure, odds: Floats) -> Exposure:
         exposure: of a vehicle.
         odds: (draws, 1) factors.
     """
-    before = exposure.nonreach
-    more = odds / (before + (1 - before) * odds)  # the reach after, over that before
-
-    def counts(most: int) -> Floats:
-        chances = exposure.counts(most) * more
-        chances[0] = before * more / odds
-        return with_rest(chances)
-
+    more = _more(exposure.nonreach, odds)
     return replace(
         exposure,
         law=partial(_drifted, exposure.law),
         figures=(*exposure.figures, odds),
         mean=(exposure.mean[0] * exposure.mean[1] * more, np.ones((1, 1))),
-        counts=counts,
+        tally=partial(_drifted_tally, exposure.law, exposure.tally),
     )
 
 
-def _drifted(law: object, *figures: Floats) -> Floats:
+def _drifted(law: Callable[..., Floats], *figures: Floats) -> Floats:
     """P / (P + (1 - P) odds), odds the last figure."""
     *own, odds = figures
-    return _shifted(law(*own), odds)  # type: ignore[operator]
+    return _shifted(law(*own), odds)
+
+
+def _drifted_tally(
+    law: Callable[..., Floats], tally: Callable[..., Floats], most: int, *figures: Floats
+) -> Floats:
+    """As many exposures as before among those who are reached."""
+    *own, odds = figures
+    before = law(*own)
+    more = _more(before, odds)
+    chances = tally(most, *own) * more
+    chances[0] = before * more / odds
+    return with_rest(chances)
+
+
+def _more(unmet: Floats, odds: Floats) -> Floats:
+    """Return the reach after over that before: odds / (P + (1 - P) odds)."""
+    return np.asarray(odds / (unmet + (1 - unmet) * odds))
 
 
 def _shifted(unmet: Floats, odds: Floats) -> Floats:

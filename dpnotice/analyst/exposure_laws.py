@@ -33,7 +33,7 @@ def beta_binomial_nonreach(reach_1: Floats, rho: Floats, insertions: int) -> Flo
     return nonreach
 
 
-def beta_binomial_counts(reach_1: Floats, rho: Floats, insertions: int, most: int) -> Floats:
+def beta_binomial_counts(insertions: int, most: int, reach_1: Floats, rho: Floats) -> Floats:
     """Return the chances of 0, 1, ..., and of `most` or more exposures in n insertions.
 
     With A_j = prod over i = 1..j-1 of (1 - rho) R1 + i rho, B_m likewise with 1 - R1, and D with
@@ -90,13 +90,13 @@ def insertions_nonreach(reach_1: Floats, rho: Floats, passing: Floats, insertion
 
 
 def insertions_counts(
-    reach_1: Floats, rho: Floats, passing: Floats, insertions: int, most: int
+    insertions: int, most: int, reach_1: Floats, rho: Floats, passing: Floats
 ) -> Floats:
     """Return the chances of 0, 1, ..., and of `most` or more exposures of both together.
 
     Who sees j of n insertions as a regular may pass by at each of the n - j others.
     """
-    regular = beta_binomial_counts(reach_1, rho, insertions, most)
+    regular = beta_binomial_counts(insertions, most, reach_1, rho)
     if not np.any(passing):
         return regular
     chances = np.zeros((most + 1, *np.broadcast_shapes(regular.shape[1:], passing.shape)))
@@ -132,7 +132,9 @@ def nbd_nonreach(mean: Floats, cap: Floats, dispersion: Floats, level: Floats = 
     return chance
 
 
-def nbd_counts(mean: Floats, cap: Floats, dispersion: Floats, most: int) -> Floats:
+def nbd_counts(
+    most: int, mean: Floats, cap: Floats, dispersion: Floats, level: Floats = _ONE
+) -> Floats:
     """Return the chances of 0, 1, ..., and of `most` or more exposures.
 
     Within the cap P(j + 1) / P(j) = (r + j) / (j + 1) b / (1 + b), b = m / (c r).
@@ -141,12 +143,14 @@ def nbd_counts(mean: Floats, cap: Floats, dispersion: Floats, most: int) -> Floa
         (most + 1, *broadcast shape).
     """
     r = np.maximum(dispersion, _LEAST_DISPERSION)
-    b = mean / (_online(cap) * r)
-    chance = cap * np.exp(-r * np.log1p(b))
-    chances = np.zeros((most + 1, *np.broadcast_shapes(chance.shape, b.shape)))
-    for j in range(most):
-        chances[j] = chance + (1 - cap if j == 0 else 0)
-        chance = chance * ((r + j) / (j + 1) * (b / (1 + b)))
+    b = np.asarray(mean / (_online(cap) * r) * level)
+    again = b / (1 + b)
+    chances = np.zeros((most + 1, *b.shape))
+    chances[0] = cap * np.exp(-r * log1p(b))
+    for j in range(most - 1):
+        np.multiply(chances[j], again, out=chances[j + 1, ...])
+        chances[j + 1] *= (r + j) / (j + 1)
+    chances[0] += 1 - cap
     return with_rest(chances)
 
 

@@ -18,6 +18,8 @@ from dpnotice.analyst.vehicle import Exposure
 
 _OFF: Final = 1e-3
 """Below 0 by this, or above 1, chances are of no law."""
+_AT_ONCE: Final = 4
+"""Arrays of all counts that are worked with at the same time."""
 _LEAST: Final = 1e-300
 """Stands for 0."""
 
@@ -52,72 +54,78 @@ def exposure_counts(
         return np.eye(most + 1)[:, :1, np.newaxis]
     if len(exposures) == 1:
         return _by_cell(exposures[0], exposures[0].counts(most))
-    own = [exposure.counts(most) for exposure in exposures]
     unmet = joint.unmet(exposures) if unmet is None else unmet
-    draws, cells = max(len(unmet), *(law.shape[1] for law in own)), unmet.shape[1]
+    draws, cells = max(len(unmet), *(e.draws for e in exposures)), unmet.shape[1]
 
     def block(rows: slice) -> Floats:
-        laws = [law[:, rows] if law.shape[1] > 1 else law for law in own]
-        part = _together([e.of(rows) for e in exposures], joint.of(rows), laws)
+        part = _together([e.of(rows) for e in exposures], joint.of(rows), most)
+        part = _with_none(part, unmet[rows] if len(unmet) > 1 else unmet)
         return np.moveaxis(part, 0, 1).reshape(part.shape[1], -1)
 
     columns = (most + 1) * cells
-    total = by_block(block, (draws, columns), columns)
-    total = np.moveaxis(total.reshape(draws, -1, cells), 1, 0)
-    upto = np.minimum(np.cumsum(np.maximum(total, 0.0), axis=0), 1.0)
-    total = np.diff(upto, axis=0, prepend=0.0)
-    total *= (1 - unmet) / np.maximum(1 - upto[0], _LEAST)
-    total[0] = unmet
-    return with_rest(total)
+    total = by_block(block, (draws, columns), _AT_ONCE * columns)
+    return np.moveaxis(total.reshape(draws, -1, cells), 1, 0)
 
 
-def _together(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats]) -> Floats:
+def _with_none(law: Floats, unmet: Floats) -> Floats:
+    """Make chances a law of which the chance of none is what is known, (most + 1, draws, cells)."""
+    upto = np.minimum(np.cumsum(np.maximum(law, 0.0), axis=0), 1.0)
+    law = np.diff(upto, axis=0, prepend=0.0)
+    law *= (1 - unmet) / np.maximum(1 - upto[0], _LEAST)
+    law[0] = unmet
+    return with_rest(law)
+
+
+def _together(exposures: Sequence[Exposure], joint: Joint, most: int) -> Floats:
     """Return the law of the sum over vehicles, (most + 1, draws or 1, cells)."""
     if not isinstance(joint, Appetite):
-        return _given_met(exposures, joint, laws)
+        return _given_met(exposures, joint, most)
     with np.errstate(over="ignore", invalid="ignore"):
-        total = with_rest(_at_rates(exposures, joint, laws))
+        total = with_rest(_at_rates(exposures, joint, most))
         law = (total > -_OFF).all(axis=0) & (total.sum(axis=0) < 1 + _OFF)
-    return total if law.all() else np.where(law, total, _given_met(exposures, joint, laws))
+    return total if law.all() else np.where(law, total, _given_met(exposures, joint, most))
 
 
-def _at_rates(exposures: Sequence[Exposure], joint: Appetite, laws: Sequence[Floats]) -> Floats:
+def _at_rates(exposures: Sequence[Exposure], joint: Appetite, most: int) -> Floats:
     """Return the same with rated vehicles by their generating functions, perhaps no law."""
     theta = joint.heat[:, np.newaxis]
-    pairs = list(zip(exposures, laws, strict=True))
-    excess = sum((_excess(*pair, theta) for pair in pairs if pair[0].rated), np.zeros((1, 1, 1)))
-    excess = np.broadcast_to(excess, (len(laws[0]), *excess.shape[1:])).copy()
-    rest = [pair for pair in pairs if not pair[0].rated]
+    excess = _excess([e for e in exposures if e.rated], theta, most)
+    rest = [e for e in exposures if not e.rated]
     if not rest:
         excess[0] += 1
         return power(excess, -1 / theta)
-    total, met = np.zeros(()), [_among_met(*pair) for pair in rest]
-    for weight, appetite, clocks in joint.given([exposure for exposure, _ in rest]):
+    total, met = np.zeros(()), [_among_met(e, most) for e in rest]
+    for weight, appetite, clocks in joint.given(rest):
         person = exponential(excess * (-appetite / theta))
         total = total + weight * _add_met(person, met, clocks)
     return total
 
 
-def _excess(exposure: Exposure, law: Floats, theta: Floats) -> Floats:
-    """Return G^-theta - 1 by cell, (most + 1, draws, cells).
+def _excess(exposures: Sequence[Exposure], theta: Floats, most: int) -> Floats:
+    """Return the sum over vehicles of G^-theta - 1, (most + 1, draws or 1, cells).
 
-    It can be too steep to be interpolated between levels: logarithms of chances then are, as a
-    small chance of no exposure must keep its digits.
+    Between levels it can be too steep to be interpolated: logarithms of chances are, as a small
+    chance of no exposure must keep its digits.
     """
-    if not exposure.interpolated:
-        grown = power(law, -theta)
+    draws = max([len(theta), *(e.draws for e in exposures)])
+    total = np.zeros((most + 1, draws, exposures[0].basis.shape[1] if exposures else 1))
+    for exposure in exposures:
+        law = exposure.counts(most)
+        if exposure.interpolated:
+            logs = np.log(np.maximum(law, _LEAST)) @ exposure.basis
+            grown = power(np.exp(logs, out=logs), -theta)
+        else:
+            grown = power(law, -theta) @ exposure.basis
         grown[0] -= 1
-        return np.asarray(grown @ exposure.basis)
-    grown = power(np.exp(np.log(np.maximum(law, _LEAST)) @ exposure.basis), -theta)
-    grown[0] -= 1
-    return np.asarray(grown * (exposure.basis != 0).any(axis=0))
+        grown *= exposure.basis.any(axis=0)
+        total += grown
+    return total
 
 
-def _given_met(exposures: Sequence[Exposure], joint: Joint, laws: Sequence[Floats]) -> Floats:
+def _given_met(exposures: Sequence[Exposure], joint: Joint, most: int) -> Floats:
     """Return the same where all vehicles are met, or not, given class and appetite."""
-    total = np.zeros(())
-    met = [_among_met(e, law) for e, law in zip(exposures, laws, strict=True)]
-    nobody = np.eye(len(laws[0]))[:, :1, np.newaxis]
+    total, met = np.zeros(()), [_among_met(e, most) for e in exposures]
+    nobody = np.eye(most + 1)[:, :1, np.newaxis]
     for weight, _, clocks in joint.given(exposures):
         total = total + weight * _add_met(nobody, met, clocks)
     return total
@@ -139,8 +147,9 @@ def _by_cell(exposure: Exposure, counts: Floats) -> Floats:
     return chances
 
 
-def _among_met(exposure: Exposure, counts: Floats) -> Floats:
+def _among_met(exposure: Exposure, most: int) -> Floats:
     """Return the law of the exposures of those who are exposed, (most + 1, draws or 1, cells)."""
+    counts = exposure.counts(most)
     chances = counts[1:] @ exposure.basis
     reach = chances.sum(axis=0)
     law = np.zeros((len(counts), *reach.shape))

@@ -201,7 +201,7 @@ class Print:
             law=partial(insertions_nonreach, insertions=number),
             figures=(regular, rho, passing),
             mean=(number * one, np.ones((1, 1))),
-            counts=partial(insertions_counts, regular, rho, passing, number),
+            tally=partial(insertions_counts, number),
             basis=basis,
         )
 
@@ -301,7 +301,7 @@ def nbd_exposure(
         law=nbd_nonreach,
         figures=(mean, cap, dispersion, level),
         mean=(mean * (cap > 0), level),
-        counts=lambda most: nbd_counts(mean * level, cap, dispersion, most),
+        tally=nbd_counts,
         basis=basis,
         rated=True,
     )

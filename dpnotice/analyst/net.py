@@ -142,20 +142,19 @@ def _unmet_in(law: Classes, exposures: Sequence[Exposure], drawn: npt.NDArray[np
     theta = np.full(1, max(1 / law.appetite, _LEAST_THETA))
 
     def block(rows: slice) -> Reals:
-        levels, bases, owners, by_cell = [], [], [], []
+        levels, cells = [], []
         for v, exposure in enumerate(exposures):
             part = exposure.nonreach_of(drawn[rows], np.float64)
             if _steep(exposure, part, theta):
-                by_cell.append((v, _scale(law, v, _by_cell(exposure, part))))
+                cells.append((v, _scale(law, v, _by_cell(exposure, part))))
             else:
-                levels.append(_on(exposure, _scale(law, v, part)))
-                bases.append(exposure.basis)
-                owners += [v] * len(exposure.basis)
-        scales, basis, found = _joined(levels), _stacked(bases), np.zeros(())
+                levels.append((v, exposure, _scale(law, v, part)))
+        found = np.zeros(())
         for share, rate in zip(law.share, law.rate, strict=True):
-            clock = (scales * rate[owners, np.newaxis]).T @ basis
-            clock = sum((rate[v] * scale for v, scale in by_cell), start=clock)
-            found = found + share * _survival(clock * theta, theta)
+            clocks = [rate[v] * scale for v, scale in cells]
+            if levels:
+                clocks.append(_over_cells([(e, rate[v] * scale) for v, e, scale in levels]))
+            found = found + share * _survival(sum(clocks) * theta, theta)
         return found
 
     return by_block(block, (len(drawn), exposures[0].basis.shape[1]), width(exposures))
@@ -166,17 +165,16 @@ Joint: TypeAlias = Appetite | Mixture
 
 def _summed(exposures: Sequence[Exposure], rows: slice, theta: Reals) -> Reals:
     """Return the sum over vehicles of P^-theta - 1, (draws or 1, cells)."""
-    levels, bases, by_cell = [], [], []
+    levels, cells = [], []
     for exposure in exposures:
         part = exposure.nonreach_of(rows, theta.dtype.type)
         if _steep(exposure, part, theta):
-            by_cell.append(_excess(_by_cell(exposure, part), theta[:, np.newaxis]))
+            cells.append(_excess(_by_cell(exposure, part), theta[:, np.newaxis]))
         else:
-            levels.append(_on(exposure, _excess(part, theta)))
-            bases.append(exposure.basis)
+            levels.append((exposure, _excess(part, theta)))
     if levels:
-        by_cell.append(_joined(levels).T @ _stacked(bases).astype(theta.dtype))
-    return sum(by_cell[1:], start=by_cell[0])
+        cells.append(_over_cells(levels))
+    return sum(cells[1:], start=cells[0])
 
 
 def _steep(exposure: Exposure, nonreach: Reals, theta: Reals) -> bool:
@@ -193,18 +191,26 @@ def _steep(exposure: Exposure, nonreach: Reals, theta: Reals) -> bool:
 
 def _by_cell(exposure: Exposure, part: Reals) -> Any:
     """Bring non-reach from (levels or 1, draws or 1) to (draws or 1, cells)."""
-    basis = exposure.basis.astype(part.dtype)
-    return np.clip(1 - (1 - _on(exposure, part)).T @ basis, 0, 1).astype(part.dtype)
+    return np.clip(1 - _over_cells([(exposure, 1 - part)]), 0, 1)
 
 
-def _stacked(bases: Sequence[Floats]) -> Floats:
-    """Lay the levels of all vehicles below each other: (levels of all, cells)."""
-    return np.concatenate(bases) if bases else np.zeros((0, 1))
+def _over_cells(by_level: Sequence[tuple[Exposure, Reals]]) -> Reals:
+    """Return the sum over vehicles of what is 0 where nobody is exposed.
 
+    Args:
+        by_level: vehicles, and for each (..., levels or 1, draws or 1) values.
 
-def _on(exposure: Exposure, values: Reals) -> Reals:
-    """Give values a row for every level."""
-    return np.broadcast_to(values, (len(exposure.basis), values.shape[1]))
+    Returns:
+        (..., draws or 1, cells), in the precision of the values.
+    """
+    draws = max(values.shape[-1] for _, values in by_level)
+    rows = [
+        np.broadcast_to(values, (*values.shape[:-2], len(exposure.basis), draws))
+        for exposure, values in by_level
+    ]
+    levels = np.concatenate(rows, axis=-2)
+    basis = np.concatenate([exposure.basis for exposure, _ in by_level])
+    return np.asarray(np.swapaxes(levels, -1, -2) @ basis.astype(levels.dtype))
 
 
 def _excess(nonreach: Reals, theta: Reals) -> Reals:
@@ -233,14 +239,6 @@ def _survival(excess: Reals, theta: Reals) -> Reals:
     power *= -1 / theta
     np.exp(power, out=power)
     return power
-
-
-def _joined(parts: Sequence[Reals]) -> Reals:
-    """Lay levels of all vehicles below each other, as many draws as the longest."""
-    if not parts:
-        return np.zeros((0, 1))
-    draws = max(part.shape[1] for part in parts)
-    return np.concatenate([np.broadcast_to(part, (len(part), draws)) for part in parts])
 
 
 def width(exposures: Sequence[Exposure]) -> int:

@@ -69,14 +69,15 @@ class PoissonMixture:
             nonreach = nonreach + share * np.exp(-rate * times)
         return nonreach
 
-    def counts(self, times: Floats, most: int) -> Floats:
+    def counts(self, most: int, amount: Floats, level: Floats | float = 1.0) -> Floats:
         """Return the chances of 0, 1, ..., and of `most` or more when rates are multiplied.
 
         Returns:
-            (most + 1, *shape of times).
+            (most + 1, *broadcast shape).
         """
+        times = amount * level
         chances = np.zeros((most + 1, *times.shape))
-        for rate, share in zip(self.rates, self.shares, strict=True):
+        for rate, share in zip(self.rates.tolist(), self.shares.tolist(), strict=True):
             term = share * np.exp(-rate * times)
             for j in range(most):
                 chances[j] += term

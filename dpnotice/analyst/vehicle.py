@@ -32,8 +32,8 @@ class Exposure:
             precision of the figures.
         figures: each (draws or 1, levels or 1).
         mean: (draws or 1, levels or 1) and (1, levels), whose product is the expected exposures.
-        counts: most -> (most + 1, draws or 1, levels) chances of 0, 1, ... exposures; the last is
-            that of `most` or more.
+        tally: most, figures -> (most + 1, ...) chances of 0, 1, ... exposures, the last that of
+            `most` or more, element by element.
         basis: (levels, cells) weights of the levels in every cell.
         rated: whether exposures come at a rate of each person's own (mixed Poisson), so that who is
             exposed at all tells how often; else a person is met, or not, as insertions are.
@@ -42,7 +42,7 @@ class Exposure:
     law: Callable[..., Floats]
     figures: tuple[Floats, ...]
     mean: tuple[Floats, Floats]
-    counts: Callable[[int], Floats]
+    tally: Callable[..., Floats]
     basis: Floats
     rated: bool = False
 
@@ -70,16 +70,16 @@ class Exposure:
         chosen = (x[rows] if len(x) > 1 else x for x in self.figures)
         return self.law(*(np.ascontiguousarray(x.T, dtype=precision) for x in chosen))
 
+    def counts(self, most: int) -> Floats:
+        """Return the chances of 0, 1, ..., and `most` or more, (most + 1, draws or 1, levels)."""
+        found = self.tally(most, *self.figures)
+        return np.broadcast_to(found, (*found.shape[:2], len(self.basis)))
+
     def of(self, rows: slice) -> "Exposure":
         """Return what it does in some draws."""
-
-        def counts(most: int) -> Floats:
-            found = self.counts(most)
-            return found[:, rows] if found.shape[1] > 1 else found
-
         figures, (each, level) = self.figures, self.mean
         *some, mean = (x[rows] if len(x) > 1 else x for x in (*figures, each))
-        return replace(self, figures=tuple(some), mean=(mean, level), counts=counts)
+        return replace(self, figures=tuple(some), mean=(mean, level))
 
     def reach(self) -> Floats:
         """Return the chance of an exposure, (draws or 1, cells)."""

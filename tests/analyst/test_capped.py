@@ -104,7 +104,7 @@ def test_a_cap_that_never_binds_changes_nothing(
 @pytest.mark.parametrize("devices", [1.0, 1.6])
 def test_counts_under_a_cap_that_never_binds_are_negative_binomial(devices: float) -> None:
     got = counts(2.0, 6, viewable=0.5, dispersion=1.5, devices=devices, cap=60)
-    free = nbd_counts(np.array(1.0), np.array(0.8), np.array(1.5), 6)
+    free = nbd_counts(6, np.array(1.0), np.array(0.8), np.array(1.5))
     assert got == pytest.approx(free, abs=NODE_ERROR)
 
 

@@ -22,11 +22,11 @@ insertions = st.integers(1, 60)
 
 
 def print_counts(one: float, rho: float, n: int, most: int) -> np.ndarray:
-    return beta_binomial_counts(np.array(one), np.array(rho), n, most)
+    return beta_binomial_counts(n, most, np.array(one), np.array(rho))
 
 
 def radio_counts(mean: float, cap: float, dispersion: float, most: int) -> np.ndarray:
-    return nbd_counts(np.array(mean), np.array(cap), np.array(dispersion), most)
+    return nbd_counts(most, np.array(mean), np.array(cap), np.array(dispersion))
 
 
 def with_tail(pmf: np.ndarray, most: int) -> list[float]:
@@ -92,7 +92,7 @@ def test_insertions_are_seen_in_proportion_to_the_audience(one: float, rho: floa
 
 def test_beta_binomial_figures_broadcast_over_draws_and_levels() -> None:
     one, rho = np.array([[0.2], [0.4]]), np.array([[0.1, 0.5, 1.0]])
-    got = beta_binomial_counts(one, rho, 5, 3)
+    got = beta_binomial_counts(5, 3, one, rho)
     assert got.shape == (4, 2, 3)
     assert got[:, 1, 1].tolist() == pytest.approx(print_counts(0.4, 0.5, 5, 3).tolist())
 
@@ -169,7 +169,7 @@ def parts(one: float, rho: float, passing: float) -> list[np.ndarray]:
 
 def seen_by_both(one: float, rho: float, passing: float, n: int, most: int) -> np.ndarray:
     regular, passed, own = parts(one, rho, passing)
-    return insertions_counts(regular, own, passed, n, most)
+    return insertions_counts(n, most, regular, own, passed)
 
 
 def missed_by_both(one: float, rho: float, passing: float, n: int) -> float:
@@ -280,7 +280,7 @@ def test_a_million_persons_of_both_kinds_see_insertions_so_often() -> None:
 def test_passers_by_broadcast_over_draws_and_levels() -> None:
     one, rho, passing = np.array([[0.2, 0.4]]), np.array([[0.1], [0.3]]), np.array([[0.5], [0.0]])
     regular, passed, own = split_passers_by(one, rho, passing)
-    got = insertions_counts(regular, own, passed, 5, 3)
+    got = insertions_counts(5, 3, regular, own, passed)
     assert got.shape == (4, 2, 2)
     for draw, cell in np.ndindex(2, 2):
         figures = float(one[0, cell]), float(rho[draw, 0]), float(passing[draw, 0])

@@ -83,7 +83,7 @@ def test_a_vehicle_that_reaches_hardly_anybody_keeps_its_mean_exposures(span: fl
 def test_counts_of_many_segments_follow_from_a_few_levels(span: float) -> None:
     grps = between(300 / span, 300)
     vehicle = spot(grps, lognormal(mean=1, sd=0.5))
-    direct = nbd_counts(grps / 100, *figures(vehicle), 6)
+    direct = nbd_counts(6, grps / 100, *figures(vehicle))
     assert cells(vehicle.exposure(MARKETS), 6) == pytest.approx(direct[1:], abs=2e-6)
 
 

@@ -34,7 +34,7 @@ def fixed(nonreach: Any, basis: Any = None) -> Exposure:
         law=np.asarray,
         figures=(nonreach,),
         mean=(1 - nonreach, ONE),
-        counts=lambda most: np.stack([nonreach, 1 - nonreach, *[0 * nonreach] * (most - 1)]),
+        tally=lambda most, unmet: np.stack([unmet, 1 - unmet, *[0 * unmet] * (most - 1)]),
         basis=np.eye(nonreach.shape[1]) if basis is None else np.array(basis, dtype=float),
     )
 

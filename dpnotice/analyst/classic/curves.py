@@ -66,7 +66,7 @@ class ReachCurve:
         if most < 1:
             raise PlanError(f"most must be 1 exposure or more, got {most!r}; ask for some")
         mean = np.asarray(_check_grps(grps) / 100)
-        return nbd_counts(mean, np.array(self.reach_cap), np.array(self.dispersion), most)
+        return nbd_counts(most, mean, np.array(self.reach_cap), np.array(self.dispersion))
 
 
 def beta_binomial(*, reach_1: float, reach_2: float, insertions: int) -> ClassicReach:

@@ -197,7 +197,7 @@ def beta_binomial_pmf(mean: float, rho: float, insertions: int) -> Floats:
     [0.55, 0.3, 0.15]
     """
     figures = np.array(mean), np.array(rho)
-    return beta_binomial_counts(*figures, insertions, most=insertions + 1)[:-1]
+    return beta_binomial_counts(insertions, insertions + 1, *figures)[:-1]
 
 
 def warn_impossible(formula: str, reach: float, audiences: Floats) -> None:
