@@ -54,7 +54,7 @@ class Exposure:
     @cached_property
     def interpolated(self) -> bool:
         """Whether cells lie between levels, and are not levels themselves."""
-        return not np.isin(self.basis, (0.0, 1.0)).all()
+        return not ((self.basis == 0) | (self.basis == 1)).all()
 
     @property
     def nonreach(self) -> Floats:
