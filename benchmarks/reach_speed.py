@@ -125,11 +125,8 @@ def kernel(draws: int, segments: int, vehicles: int, rounds: int) -> None:
         (f"law and, from {few_law.theta.size:,} draws, 0 to 10 exposures", often),
     ):
         print(f"  {name} {min(taken):.3f} s (median {statistics.median(taken):.3f})")
-    print(
-        f"  ratio, side by side {statistics.median(map(truediv, times, floors)):.2f}, of the least times ",
-        end="",
-    )
-    print(f"{min(times) / min(floors):.2f}")
+    print(f"  ratio, side by side {statistics.median(map(truediv, times, floors)):.2f}")
+    print(f"  ratio of the least times {min(times) / min(floors):.2f}")
     print(f"  drawing the figures {drawing:.3f} s")
     print(f"  error against direct evaluation {off:.1e}; moved by blocks and threads {moved:.1e}")
 
