@@ -22,8 +22,15 @@ from scipy.optimize import minimize_scalar
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from dpnotice.analyst.patterns import histogram
-from dpnotice.analyst.regions import Regions, containing, expected, membership, pair_sd, solve
+from dpnotice.analyst.overlap.patterns import histogram
+from dpnotice.analyst.overlap.regions import (
+    Regions,
+    containing,
+    expected,
+    membership,
+    pair_sd,
+    solve,
+)
 from dpnotice.bitmap import log2_bits
 from made import overlapping as made
 

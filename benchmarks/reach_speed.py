@@ -26,12 +26,13 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import dpnotice as dn
-from dpnotice.analyst import in_blocks, net
-from dpnotice.analyst.drift import Drift
-from dpnotice.analyst.frequency import exposure_counts
+from dpnotice.analyst import in_blocks
+from dpnotice.analyst.dependence import net
+from dpnotice.analyst.dependence.frequency import exposure_counts
+from dpnotice.analyst.media.drift import Drift
+from dpnotice.analyst.media.vehicle import Exposure
 from dpnotice.analyst.reach import FREQUENCY_DRAWS
 from dpnotice.analyst.sampling import Sampling
-from dpnotice.analyst.vehicle import Exposure
 from dpnotice.segments import Axis
 from made.releases import noisy_release, wen
 

@@ -31,9 +31,9 @@ from scipy.optimize import brentq, nnls
 from scipy.special import expit, logit
 from scipy.stats import betabinom, binom
 
-from dpnotice.analyst.classes import Classes, fit_classes
 from dpnotice.analyst.classic import agostini, goerg, metheringham, sainsbury
-from dpnotice.analyst.exposure_laws import beta_binomial_nonreach
+from dpnotice.analyst.dependence.classes import Classes, fit_classes
+from dpnotice.analyst.media.exposure_laws import beta_binomial_nonreach
 from dpnotice.datasets.journey import store_visits
 
 WEEKS = range(2, 53)  # the first and the last of the data are cut

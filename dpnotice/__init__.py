@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from dpnotice.analyst.claims.ratios import Rate as Rate
     from dpnotice.analyst.combine import estimate_class as estimate_class
     from dpnotice.analyst.compare import compare as compare
-    from dpnotice.analyst.curve import Curve as Curve
-    from dpnotice.analyst.dependence import Duplications as Duplications
-    from dpnotice.analyst.digital import Digital as Digital
+    from dpnotice.analyst.dependence.duplications import Duplications as Duplications
     from dpnotice.analyst.direct import Direct as Direct
-    from dpnotice.analyst.drift import Drift as Drift
-    from dpnotice.analyst.media import Broadcast as Broadcast
-    from dpnotice.analyst.media import Print as Print
-    from dpnotice.analyst.overlap_error import plan_error as plan_error
+    from dpnotice.analyst.media.curve import Curve as Curve
+    from dpnotice.analyst.media.digital import Digital as Digital
+    from dpnotice.analyst.media.drift import Drift as Drift
+    from dpnotice.analyst.media.publication import Broadcast as Broadcast
+    from dpnotice.analyst.media.publication import Print as Print
+    from dpnotice.analyst.overlap.error import plan_error as plan_error
     from dpnotice.analyst.placing import delivery_by as delivery_by
     from dpnotice.analyst.plan import NoticePlan as NoticePlan
     from dpnotice.analyst.rates import beta as beta
@@ -60,14 +60,14 @@ _HOMES: Final = {
     "estimate_class": "dpnotice.analyst.combine",
     "beta": "dpnotice.analyst.rates",
     "lognormal": "dpnotice.analyst.rates",
-    "Print": "dpnotice.analyst.media",
-    "Broadcast": "dpnotice.analyst.media",
-    "Digital": "dpnotice.analyst.digital",
-    "Curve": "dpnotice.analyst.curve",
+    "Print": "dpnotice.analyst.media.publication",
+    "Broadcast": "dpnotice.analyst.media.publication",
+    "Digital": "dpnotice.analyst.media.digital",
+    "Curve": "dpnotice.analyst.media.curve",
     "Direct": "dpnotice.analyst.direct",
     "delivery_by": "dpnotice.analyst.placing",
-    "Duplications": "dpnotice.analyst.dependence",
-    "Drift": "dpnotice.analyst.drift",
+    "Duplications": "dpnotice.analyst.dependence.duplications",
+    "Drift": "dpnotice.analyst.media.drift",
     "NoticePlan": "dpnotice.analyst.plan",
     "estimate_reach": "dpnotice.analyst.reach",
     "compare": "dpnotice.analyst.compare",
@@ -79,7 +79,7 @@ _HOMES: Final = {
     "forecast": "dpnotice.forecasting",
     "solve_epsilon": "dpnotice.forecasting",
     "advise": "dpnotice.advice",
-    "plan_error": "dpnotice.analyst.overlap_error",
+    "plan_error": "dpnotice.analyst.overlap.error",
     "DpnoticeError": "dpnotice.errors",
 }
 

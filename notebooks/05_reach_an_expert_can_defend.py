@@ -24,7 +24,7 @@ from dataclasses import replace
 import pandas as pd
 
 import dpnotice as dn
-from dpnotice.analyst.drift import STEADY
+from dpnotice.analyst.media.drift import STEADY
 
 releases = dn.load_releases("releases/*.release")
 members = dn.estimate_class(releases[:1], outside=dn.beta(mean=0.2, sd=0.05))

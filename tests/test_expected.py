@@ -15,7 +15,7 @@ from scipy.stats import norm
 
 from dpnotice import forecast
 from dpnotice.analyst.design import planned
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Uniform
 from dpnotice.errors import EstimateError, InquiryError

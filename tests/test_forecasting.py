@@ -14,7 +14,7 @@ from dpnotice import estimate_class, forecast, solve_epsilon
 from dpnotice.analyst.counts import fit_counts
 from dpnotice.analyst.design import planned
 from dpnotice.analyst.intervals import LinearNoise
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.errors import EstimateError, PlanError
 from dpnotice.inquiry import Inquiry

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 
 from dpnotice.analyst.intervals import Floats
+from dpnotice.analyst.media.vehicle import check_price, check_source
 from dpnotice.analyst.rates import Quantity, axes_of, check_fraction, check_text
 from dpnotice.analyst.sampling import Sampling
-from dpnotice.analyst.vehicle import check_price, check_source
 from dpnotice.errors import PlanError
 from dpnotice.segments import CONTACT, Axis
 

@@ -11,12 +11,13 @@ from typing import Final
 
 import numpy as np
 
-from dpnotice.analyst.blocks import keyed_share
 from dpnotice.analyst.counts import RetailerCounts, check_consistent, fit_counts
-from dpnotice.analyst.joint import JointCounts
-from dpnotice.analyst.linkage import Linkage
-from dpnotice.analyst.many import of_persons
-from dpnotice.analyst.overlap import (
+from dpnotice.analyst.overlap.blocks import keyed_share
+from dpnotice.analyst.overlap.joint import JointCounts
+from dpnotice.analyst.overlap.linkage import Linkage
+from dpnotice.analyst.overlap.many import of_persons
+from dpnotice.analyst.overlap.pairs import MOST_RETAILERS, Pairs, find_pairs, pattern_histogram
+from dpnotice.analyst.overlap.sketches import (
     MOST_JOINT,
     Overlap,
     Sketched,
@@ -25,7 +26,6 @@ from dpnotice.analyst.overlap import (
     independent_overlap,
     informative,
 )
-from dpnotice.analyst.pairs import MOST_RETAILERS, Pairs, find_pairs, pattern_histogram
 from dpnotice.analyst.rates import Quantity, axes_of, check_positive
 from dpnotice.bitmap import SketchPlan
 from dpnotice.errors import EstimateError
@@ -121,7 +121,7 @@ def know(
         releases: of each retailer.
         overlap: None for what the sketches tell, or one of :data:`OVERLAPS`.
         population: persons from whom the buyers came, where they are to be taken as independent.
-        linkage: see :class:`dpnotice.analyst.linkage.Linkage`.
+        linkage: see :class:`dpnotice.analyst.overlap.linkage.Linkage`.
 
     Raises:
         EstimateError: statements that do not go together, or tables that contradict each other.

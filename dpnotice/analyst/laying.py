@@ -14,20 +14,20 @@ import numpy as np
 import numpy.typing as npt
 
 from dpnotice.analyst.agreement import unseen_by_all
-from dpnotice.analyst.dependence import joint_law
+from dpnotice.analyst.dependence.duplications import joint_law
+from dpnotice.analyst.dependence.frequency import exposure_counts
+from dpnotice.analyst.dependence.net import Joint, Mixture
 from dpnotice.analyst.design import Names
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.drift import drifted_union, exposures
 from dpnotice.analyst.exposed import DIRECT, Exposed
-from dpnotice.analyst.frequency import exposure_counts
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.joint import JointCounts
+from dpnotice.analyst.media.drift import drifted_union, exposures
+from dpnotice.analyst.media.vehicle import Exposure
 from dpnotice.analyst.members import LEVEL, ClassEstimate
-from dpnotice.analyst.net import Joint, Mixture
+from dpnotice.analyst.overlap.joint import JointCounts
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Uniform
 from dpnotice.analyst.sampling import Sampling
-from dpnotice.analyst.vehicle import Exposure
 from dpnotice.segments import CONTACT
 
 Unseen: TypeAlias = Callable[[Direct, Sampling], Floats]

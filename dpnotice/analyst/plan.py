@@ -9,16 +9,16 @@ from typing import Final
 
 import numpy as np
 
-from dpnotice.analyst.curve import Curve
-from dpnotice.analyst.dependence import DEPENDENCE, Duplications, check_dependence
-from dpnotice.analyst.digital import Digital
+from dpnotice.analyst.dependence.duplications import DEPENDENCE, Duplications, check_dependence
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.drift import DRIFT, Drift
 from dpnotice.analyst.intervals import Counted, bonferroni, check_level, count_interval
-from dpnotice.analyst.media import Broadcast, Print
+from dpnotice.analyst.media.curve import Curve
+from dpnotice.analyst.media.digital import Digital
+from dpnotice.analyst.media.drift import DRIFT, Drift
+from dpnotice.analyst.media.publication import Broadcast, Print
+from dpnotice.analyst.media.vehicle import Vehicle
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.rates import Quantity, check_text
-from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.errors import PlanError
 from dpnotice.result import Estimate
 from dpnotice.segments import CONTACT, Axis
@@ -32,8 +32,8 @@ class NoticePlan:
 
     Whatever depends on what between vehicles, every one keeps its own reach. A number or law as
     dependence is a rank correlation from 0 (independent) to 0.9 (nearly the same persons meet
-    everything), see :class:`dpnotice.analyst.net.Appetite`; known duplications may tell that
-    vehicles exclude each other, too.
+    everything), see :class:`dpnotice.analyst.dependence.net.Appetite`; known duplications may tell
+    that vehicles exclude each other, too.
 
     Attributes:
         name: what the comparison calls it.

@@ -13,11 +13,11 @@ import numpy as np
 
 from dpnotice.analyst.addressed import recipients_of
 from dpnotice.analyst.claims.recipients import Recipients
-from dpnotice.analyst.dependence import in_words
-from dpnotice.analyst.digital import Digital
+from dpnotice.analyst.dependence.duplications import in_words
 from dpnotice.analyst.explained import COLUMNS, explain_width
 from dpnotice.analyst.intervals import Floats, check_level
 from dpnotice.analyst.laying import grid, lay, published
+from dpnotice.analyst.media.digital import Digital
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.net_reach import (
     as_estimate,
@@ -162,8 +162,9 @@ class ReachEstimate:
     def reach_n_plus(self, number: int, level: float = LEVEL) -> Estimate:
         """Return the share of members exposed so often or more, published and direct together.
 
-        See :func:`dpnotice.analyst.frequency.exposure_counts`. From the first 2,000 draws, as the
-        law of counts takes long; once or more often is :attr:`reach` itself, from all.
+        See :func:`dpnotice.analyst.dependence.frequency.exposure_counts`. From the first 2,000
+        draws, as the law of counts takes long; once or more often is :attr:`reach` itself, from
+        all.
 
         Args:
             number: 1 to 20.

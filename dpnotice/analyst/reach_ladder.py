@@ -10,16 +10,16 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from dpnotice.analyst.dependence import Duplications, joint_law
-from dpnotice.analyst.drift import drifted_union, exposures
+from dpnotice.analyst.dependence.duplications import Duplications, joint_law
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.laying import grid, lay, published
+from dpnotice.analyst.media.drift import drifted_union, exposures
+from dpnotice.analyst.media.vehicle import Exposure
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.net_reach import of_members, quantiles
 from dpnotice.analyst.pair_bounds import sharp_bounds, union_bounds
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.sampling import SOURCES, Sampling
-from dpnotice.analyst.vehicle import Exposure
 
 Limits: TypeAlias = tuple[float, float]
 Ends: TypeAlias = tuple[Floats, Floats]

@@ -15,17 +15,17 @@ import numpy as np
 from scipy.special import ndtri
 
 from dpnotice.analyst.bounds import union_interval
-from dpnotice.analyst.identified import (
+from dpnotice.analyst.intervals import Floats, bonferroni, count_interval
+from dpnotice.analyst.known import Known, Source
+from dpnotice.analyst.overlap.identified import (
     MOST_REGIONS_OF,
     Limits,
     identified_regions,
     identified_union,
 )
-from dpnotice.analyst.intervals import Floats, bonferroni, count_interval
-from dpnotice.analyst.known import Known, Source
+from dpnotice.analyst.overlap.pairs import ORDERS
+from dpnotice.analyst.overlap.propensity import MODEL, gamma_union
 from dpnotice.analyst.pair_bounds import hunter_worsley_high
-from dpnotice.analyst.pairs import ORDERS
-from dpnotice.analyst.propensity import MODEL, gamma_union
 from dpnotice.errors import EstimateError
 
 _SIZES: Final = "nothing beyond the counts"

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from dpnotice.analyst.dependence import Duplications
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.dependence.duplications import Duplications
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.sampling import Sampling
 from dpnotice.datasets import Visits
 

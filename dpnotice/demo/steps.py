@@ -15,9 +15,9 @@ from rich.table import Table
 
 from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import Comparison, compare
-from dpnotice.analyst.dependence import Duplications
+from dpnotice.analyst.dependence.duplications import Duplications
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.together import load_releases

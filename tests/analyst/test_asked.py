@@ -9,8 +9,8 @@ import pytest
 
 from dpnotice.analyst.asked import Asked, AskedReach, asked_reach, asked_share
 from dpnotice.analyst.design import planned
-from dpnotice.analyst.drift import Drift
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.drift import Drift
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Uniform
 from dpnotice.errors import EstimateError, PlanError

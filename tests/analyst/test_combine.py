@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from dpnotice import beta, estimate_class
-from dpnotice.analyst.linkage import Linkage
 from dpnotice.analyst.members import ClassEstimate
-from dpnotice.analyst.propensity import MODEL
+from dpnotice.analyst.overlap.linkage import Linkage
+from dpnotice.analyst.overlap.propensity import MODEL
 from dpnotice.errors import EstimateError, ReleaseError
 from dpnotice.layout import NoisyTable
 from dpnotice.release import Release

@@ -13,7 +13,7 @@ from dpnotice import estimate_class
 from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.exposed import Exposed
 from dpnotice.analyst.laying import grid, lay
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.sampling import Sampling

@@ -12,12 +12,12 @@ from scipy import integrate, special, stats
 
 from dpnotice import estimate_class
 from dpnotice.analyst import in_blocks, laying
-from dpnotice.analyst.dependence import Duplications
+from dpnotice.analyst.dependence.duplications import Duplications
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.drift import Drift
 from dpnotice.analyst.exposed import Exposed
 from dpnotice.analyst.laying import chances, grid, lay, published
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.drift import Drift
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Uniform, beta

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from dpnotice import estimate_class
-from dpnotice.analyst.digital import Digital
-from dpnotice.analyst.drift import DRIFT, Drift
-from dpnotice.analyst.media import Broadcast, Print
+from dpnotice.analyst.media.digital import Digital
+from dpnotice.analyst.media.drift import DRIFT, Drift
+from dpnotice.analyst.media.publication import Broadcast, Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import DEPENDENCE, NoticePlan
 from dpnotice.analyst.rates import Uniform, beta

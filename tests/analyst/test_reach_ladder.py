@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 import dpnotice as dn
 from dpnotice.analyst import reach_ladder
-from dpnotice.analyst.dependence import Duplications
-from dpnotice.analyst.drift import Drift
+from dpnotice.analyst.dependence.duplications import Duplications
+from dpnotice.analyst.media.drift import Drift
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.pair_bounds import SharpBounds
 from dpnotice.analyst.plan import NoticePlan

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from dpnotice.analyst.known import Known, know
+from dpnotice.analyst.overlap.regions import containing, membership
 from dpnotice.analyst.rates import beta
-from dpnotice.analyst.regions import containing, membership
 from dpnotice.analyst.rungs import pair_limits, rungs, shared_by
 from dpnotice.errors import EstimateError
 from made.joined import BLOCKS

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import dpnotice as dn
-from dpnotice.analyst.drift import Drift
+from dpnotice.analyst.media.drift import Drift
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.rates import Uniform
 from dpnotice.analyst.reach import estimate_reach

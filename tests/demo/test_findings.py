@@ -9,7 +9,7 @@ import pytest
 from dpnotice.analyst.combine import estimate_class
 from dpnotice.analyst.compare import Comparison, compare
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.datasets import Case, Visits
 from dpnotice.demo.findings import Finding, class_findings, reach_findings

@@ -16,8 +16,8 @@ import pytest
 from rich.console import Console
 
 from dpnotice.analyst.combine import estimate_class
-from dpnotice.analyst.dependence import Duplications
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.dependence.duplications import Duplications
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.together import load_releases
 from dpnotice.datasets import Case
 from dpnotice.demo.findings import Finding

@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 
 import dpnotice as dn
-from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.drift import Drift
+from dpnotice.analyst.media.digital import Digital
+from dpnotice.analyst.media.drift import Drift
+from dpnotice.analyst.media.vehicle import Vehicle
 from dpnotice.analyst.plan import NoticePlan
-from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.inquiry import Inquiry
 from dpnotice.release import Release
 from made.calibration_truth import (

@@ -18,9 +18,9 @@ from scipy.stats import chisquare
 import dpnotice as dn
 from dpnotice.analyst import laying
 from dpnotice.analyst.counts import RetailerCounts
-from dpnotice.analyst.drift import Drift
-from dpnotice.analyst.joint import JointCounts
-from dpnotice.analyst.net import Appetite
+from dpnotice.analyst.dependence.net import Appetite
+from dpnotice.analyst.media.drift import Drift
+from dpnotice.analyst.overlap.joint import JointCounts
 from dpnotice.analyst.rates import Beta, Uniform
 from dpnotice.analyst.sampling import Sampling
 from made.calibrated import SCENARIOS

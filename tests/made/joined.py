@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from dpnotice.analyst.counts import fit_counts
-from dpnotice.analyst.joint import JointCounts
-from dpnotice.analyst.linkage import Linkage
-from dpnotice.analyst.overlap import Overlap, Sketched
-from dpnotice.analyst.regions import membership
+from dpnotice.analyst.overlap.joint import JointCounts
+from dpnotice.analyst.overlap.linkage import Linkage
+from dpnotice.analyst.overlap.regions import membership
+from dpnotice.analyst.overlap.sketches import Overlap, Sketched
 from dpnotice.analyst.sampling import Sampling
 from dpnotice.bitmap import Sketch
 from dpnotice.inquiry import Inquiry

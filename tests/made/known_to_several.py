@@ -13,7 +13,7 @@ import numpy as np
 from dpnotice import estimate_class
 from dpnotice.analyst.direct import Direct
 from dpnotice.analyst.known import Known
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from made.notices import direct

@@ -8,16 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dpnotice.analyst.digital import Digital
 from dpnotice.analyst.direct import Direct
-from dpnotice.analyst.drift import STEADY
 from dpnotice.analyst.exposed import Exposed
 from dpnotice.analyst.laying import grid, lay, published
-from dpnotice.analyst.media import Broadcast, Print
+from dpnotice.analyst.media.digital import Digital
+from dpnotice.analyst.media.drift import STEADY
+from dpnotice.analyst.media.publication import Broadcast, Print
+from dpnotice.analyst.media.vehicle import Vehicle
 from dpnotice.analyst.members import ClassEstimate
 from dpnotice.analyst.plan import NoticePlan
 from dpnotice.analyst.sampling import Sampling
-from dpnotice.analyst.vehicle import Vehicle
 from dpnotice.errors import PlanError
 from dpnotice.segments import Axis
 

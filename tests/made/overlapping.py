@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dpnotice.analyst import planes as planes_module
-from dpnotice.analyst import regions as regions_module
-from dpnotice.analyst.regions import Regions
+from dpnotice.analyst.overlap import planes as planes_module
+from dpnotice.analyst.overlap import regions as regions_module
+from dpnotice.analyst.overlap.regions import Regions
 from dpnotice.bitmap import DRAWS, threshold
 
 Array = Any

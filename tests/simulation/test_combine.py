@@ -13,8 +13,8 @@ import pytest
 from scipy.stats import binom
 
 from dpnotice import beta, estimate_class
-from dpnotice.analyst.joint import JointCounts
 from dpnotice.analyst.members import ClassEstimate
+from dpnotice.analyst.overlap.joint import JointCounts
 from made.sketched import asking, regions, sketched_releases, spread
 
 pytestmark = pytest.mark.slow

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from dpnotice.analyst import overlap as module
-from dpnotice.analyst.joint import JointCounts
 from dpnotice.analyst.known import know
-from dpnotice.analyst.linkage import Linkage
-from dpnotice.analyst.overlap import fit_overlap
+from dpnotice.analyst.overlap import sketches as module
+from dpnotice.analyst.overlap.joint import JointCounts
+from dpnotice.analyst.overlap.linkage import Linkage
+from dpnotice.analyst.overlap.regions import containing
+from dpnotice.analyst.overlap.sketches import fit_overlap
 from dpnotice.analyst.rates import beta
-from dpnotice.analyst.regions import containing
 from dpnotice.analyst.rungs import rungs
 from made.joined import BLOCKS, found
 from made.sketched import asking, regions, sketched_releases

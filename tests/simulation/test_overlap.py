@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from dpnotice.analyst import planes as planes_module
-from dpnotice.analyst import regions as regions_module
-from dpnotice.analyst.patterns import histogram
-from dpnotice.analyst.planes import scored
-from dpnotice.analyst.regions import containing, expected, membership, solve
+from dpnotice.analyst.overlap import planes as planes_module
+from dpnotice.analyst.overlap import regions as regions_module
+from dpnotice.analyst.overlap.patterns import histogram
+from dpnotice.analyst.overlap.planes import scored
+from dpnotice.analyst.overlap.regions import containing, expected, membership, solve
 from dpnotice.bitmap import DRAWS
 from made import overlapping as made
 

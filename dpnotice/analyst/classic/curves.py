@@ -19,9 +19,9 @@ from dpnotice.analyst.classic.inputs import (
     check_share,
     vehicle_margin,
 )
-from dpnotice.analyst.exposure_laws import nbd_counts, nbd_nonreach
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.media import PRINTED_ROUNDING
+from dpnotice.analyst.media.exposure_laws import nbd_counts, nbd_nonreach
+from dpnotice.analyst.media.publication import PRINTED_ROUNDING
 from dpnotice.errors import PlanError
 
 _LOG_DISPERSION: Final = (math.log(1e-6), math.log(1e8))

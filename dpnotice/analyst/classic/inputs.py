@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from dpnotice.analyst.exposure_laws import beta_binomial_counts
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.media import Print
+from dpnotice.analyst.media.exposure_laws import beta_binomial_counts
+from dpnotice.analyst.media.publication import Print
 from dpnotice.analyst.rates import code_of
 from dpnotice.errors import PlanError
 

@@ -27,7 +27,7 @@ from dpnotice.analyst.classic.inputs import (
     warn_impossible,
 )
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.media import PRINTED_ROUNDING
+from dpnotice.analyst.media.publication import PRINTED_ROUNDING
 from dpnotice.errors import PlanError
 
 MAX_CELLS: Final = 2**20

@@ -1,0 +1,1 @@
+"""What one vehicle does to a person, by draw and cell."""

@@ -1,0 +1,1 @@
+"""Sketches of several retailers -> how many persons several of them know."""
