@@ -5,6 +5,7 @@ exposure are the joint law's own, and no exposure is lost beyond the last cell.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,9 @@ from dpnotice.analyst.media.vehicle import Exposure
 
 _OFF: Final = 1e-3
 """Below 0 by this, or above 1, chances are of no law."""
+_CLOSE: Final = 2e-5
+"""Error to which chances are interpolated between levels."""
+_TRIED: Final = 10
 _AT_ONCE: Final = 4
 """Arrays of all counts that are worked with at the same time."""
 _LEAST: Final = 1e-300
@@ -55,6 +59,8 @@ def exposure_counts(
     if len(exposures) == 1:
         return _by_cell(exposures[0], exposures[0].counts(most))
     unmet = joint.unmet(exposures) if unmet is None else unmet
+    if isinstance(joint, Appetite):
+        exposures = [_at_levels(exposure, joint.heat, most) for exposure in exposures]
     draws, cells = max(len(unmet), *(e.draws for e in exposures)), unmet.shape[1]
 
     def block(rows: slice) -> Floats:
@@ -102,24 +108,59 @@ def _at_rates(exposures: Sequence[Exposure], joint: Appetite, most: int) -> Floa
 
 
 def _excess(exposures: Sequence[Exposure], theta: Floats, most: int) -> Floats:
-    """Return the sum over vehicles of G^-theta - 1, (most + 1, draws or 1, cells).
-
-    Between levels it can be too steep to be interpolated: logarithms of chances are, as a small
-    chance of no exposure must keep its digits.
-    """
-    draws = max([len(theta), *(e.draws for e in exposures)])
-    total = np.zeros((most + 1, draws, exposures[0].basis.shape[1] if exposures else 1))
+    """Return the sum over vehicles of G^-theta - 1, (most + 1, draws or 1, cells)."""
+    total = np.zeros((most + 1, 1, 1))
     for exposure in exposures:
-        law = exposure.counts(most)
-        if exposure.interpolated:
-            logs = np.log(np.maximum(law, _LEAST)) @ exposure.basis
-            grown = power(np.exp(logs, out=logs), -theta)
-        else:
-            grown = power(law, -theta) @ exposure.basis
+        grown = power(exposure.counts(most), -theta)
         grown[0] -= 1
-        grown *= exposure.basis.any(axis=0)
-        total += grown
+        total = total + grown @ exposure.basis
     return total
+
+
+def _at_levels(exposure: Exposure, theta: Floats, most: int) -> Exposure:
+    """Return the same vehicle at levels between which G^-theta may be interpolated.
+
+    They are its own, or else all cells: tried on some draws, those where it is hardest among them,
+    by whether the vehicle's own law comes back.
+    """
+    if not (exposure.rated and exposure.interpolated):
+        return exposure
+    law, draws = exposure.counts(most), max(exposure.draws, len(theta))
+    hardest = [law[0].min(axis=1).argmin(), law[-1].max(axis=1).argmax(), theta.argmax()]
+    tried = np.unique([*hardest, *range(0, draws, -(-draws // _TRIED))])
+    some = exposure.of(tried) if exposure.draws > 1 else exposure
+    strong = theta[tried % len(theta), np.newaxis]
+    with np.errstate(over="ignore", invalid="ignore"):
+        again = power(power(some.counts(most), -strong) @ exposure.basis, -1 / strong)
+        off = np.abs(again - _cell_by_cell(some).counts(most))[:-1] * exposure.basis.any(axis=0)
+    return exposure if off.max() < _CLOSE else _cell_by_cell(exposure)
+
+
+def _cell_by_cell(exposure: Exposure) -> Exposure:
+    """Return the same vehicle with cells as levels.
+
+    Logarithms of chances are interpolated, so that a small chance of no exposure keeps its digits.
+    """
+    basis = exposure.basis
+
+    def tally(most: int, *figures: Floats) -> Floats:
+        chances = exposure.tally(most, *figures)
+        chances = np.broadcast_to(chances, (*chances.shape[:2], len(basis)))
+        logs = np.log(np.maximum(chances, _LEAST)) @ basis
+        return with_rest(np.exp(logs))
+
+    def law(*figures: Floats) -> Floats:
+        return np.asarray(tally(1, *figures)[0])
+
+    each, level = exposure.mean
+    gross = (each * level) @ basis
+    return replace(
+        exposure,
+        law=law,
+        tally=tally,
+        mean=(gross, np.ones((1, 1))),
+        basis=np.diag(basis.any(axis=0).astype(np.float64)),
+    )
 
 
 def _given_met(exposures: Sequence[Exposure], joint: Joint, most: int) -> Floats:

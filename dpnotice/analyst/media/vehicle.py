@@ -75,7 +75,7 @@ class Exposure:
         found = self.tally(most, *self.figures)
         return np.broadcast_to(found, (*found.shape[:2], len(self.basis)))
 
-    def of(self, rows: slice) -> "Exposure":
+    def of(self, rows: slice | npt.NDArray[np.intp]) -> "Exposure":
         """Return what it does in some draws."""
         figures, (each, level) = self.figures, self.mean
         *some, mean = (x[rows] if len(x) > 1 else x for x in (*figures, each))

@@ -373,7 +373,7 @@ def test_segments_between_two_amounts_are_counted_as_exactly_as_others(
     got, wanted = (
         exposure_counts([each, other], appetite(theta), 20) for each in (between, by_cell)
     )
-    assert got == pytest.approx(wanted, abs=2e-3)
+    assert got == pytest.approx(wanted, abs=1e-5)
 
 
 # --- classes -------------------------------------------------------------------------------
