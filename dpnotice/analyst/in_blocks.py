@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from threading import Lock
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -18,6 +19,10 @@ Reals: TypeAlias = npt.NDArray[np.floating[Any]]
 """Of single or double precision."""
 _NUMBERS: Final = 2**21
 """Of a block: large beside what a call costs, small beside memory."""
+
+
+_ONE_CALLER: Final = Lock()
+"""A caller uses all cores, and what it finds of the libraries' threads it must put back."""
 
 
 def by_block(block: Callable[[slice], Reals], shape: tuple[int, int], width: int) -> Floats:
@@ -41,7 +46,11 @@ def by_block(block: Callable[[slice], Reals], shape: tuple[int, int], width: int
         rows = slice(start, start + step)
         found[rows] = block(rows)
 
-    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with (
+        _ONE_CALLER,
+        _libraries().limit(limits=1, user_api="blas"),  # as it is found: after the lock
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+    ):
         list(pool.map(work, range(0, len(found), step)))
     return found
 

@@ -1,3 +1,6 @@
+from threading import Event, Thread
+from time import sleep
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
@@ -62,3 +65,26 @@ def test_an_error_within_a_block_comes_out() -> None:
     with pytest.raises(OverflowError):
         by_block(block, VALUES.shape, 3)
     assert by_block(lambda rows: VALUES[rows], VALUES.shape, 3).shape == (101, 3)
+
+
+def test_callers_at_the_same_time_leave_all_cores_to_who_comes_after() -> None:
+    """The second comes while the first is at work, and ends after it."""
+    before, at_work, within = blas_threads(), Event(), []
+
+    def first(rows: slice) -> np.ndarray:
+        at_work.set()
+        sleep(0.1)
+        return VALUES[rows]
+
+    def second(rows: slice) -> np.ndarray:
+        within.extend(blas_threads())
+        sleep(0.1)
+        return VALUES[rows]
+
+    one = Thread(target=by_block, args=(first, VALUES.shape, 3))
+    one.start()
+    at_work.wait(10)
+    assert np.array_equal(by_block(second, VALUES.shape, 3), VALUES)
+    one.join(10)
+    assert set(within) == {1}
+    assert blas_threads() == before

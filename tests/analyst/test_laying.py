@@ -192,14 +192,14 @@ def test_the_drift_of_known_unions_moves_the_odds_of_all_segments_alike() -> Non
 
 def test_no_drift_takes_a_union_beyond_what_its_vehicles_allow() -> None:
     moving = media(0.3, 0.4, dependence=KNOWN)
-    moving = replace(moving, drift=Drift(own=0.0, common=0.0, union=3.0))
+    moving = replace(moving, drift=Drift(own=0.0, common=0.0, union=1.0))
     reached = 1 - notices.laid(moving, ONE, draws=500).media
     assert (reached.min(), reached.max()) == (pytest.approx(0.4), pytest.approx(0.7))
 
 
 def test_an_elicited_dependence_has_no_drift_of_the_union() -> None:
     still = media(0.3, 0.4, dependence=0.2)
-    moving = replace(still, drift=Drift(own=0.0, common=0.0, union=3.0))
+    moving = replace(still, drift=Drift(own=0.0, common=0.0, union=1.0))
     one, other = (notices.laid(plan, ONE).media for plan in (still, moving))
     assert np.array_equal(one, other)
 

@@ -57,7 +57,7 @@ def exposure_counts(
     if not exposures:
         return np.eye(most + 1)[:, :1, np.newaxis]
     if len(exposures) == 1:
-        return _by_cell(exposures[0], exposures[0].counts(most))
+        return _alone(exposures[0], most, unmet)
     unmet = joint.unmet(exposures) if unmet is None else unmet
     if isinstance(joint, Appetite):
         exposures = [_at_levels(exposure, joint.heat, most) for exposure in exposures]
@@ -180,19 +180,23 @@ def _add_met(person: Floats, met: Sequence[Floats], clocks: Sequence[Floats]) ->
     return person
 
 
-def _by_cell(exposure: Exposure, counts: Floats) -> Floats:
-    """Bring a vehicle's chances from levels to cells."""
-    chances = np.asarray(counts @ exposure.basis)
-    chances[0] = 0
-    chances[0] = 1 - chances.sum(axis=0)
-    return chances
+def _alone(exposure: Exposure, most: int, unmet: Floats | None) -> Floats:
+    """Return one vehicle's chances by cell."""
+    law = _between_levels(exposure, most)
+    law[0] = 1 - law[1:].sum(axis=0)  # all are unmet where nobody is exposed
+    return law if unmet is None else _with_none(law, unmet)
+
+
+def _between_levels(exposure: Exposure, most: int) -> Floats:
+    """Return chances by cell, (most + 1, draws or 1, cells); all 0 where nobody is exposed."""
+    exposure = _cell_by_cell(exposure) if exposure.interpolated else exposure
+    return np.asarray(exposure.counts(most) @ exposure.basis)
 
 
 def _among_met(exposure: Exposure, most: int) -> Floats:
     """Return the law of the exposures of those who are exposed, (most + 1, draws or 1, cells)."""
-    counts = exposure.counts(most)
-    chances = counts[1:] @ exposure.basis
+    chances = _between_levels(exposure, most)[1:]
     reach = chances.sum(axis=0)
-    law = np.zeros((len(counts), *reach.shape))
+    law = np.zeros((most + 1, *reach.shape))
     np.divide(chances, reach, out=law[1:], where=reach > 0)
     return law

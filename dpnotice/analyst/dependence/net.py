@@ -145,7 +145,7 @@ def _unmet_in(law: Classes, exposures: Sequence[Exposure], drawn: npt.NDArray[np
         levels, cells = [], []
         for v, exposure in enumerate(exposures):
             part = exposure.nonreach_of(drawn[rows], np.float64)
-            if _steep(exposure, part, theta):
+            if exposure.interpolated:  # what classes make of a clock is too steep between nodes
                 cells.append((v, _scale(law, v, _by_cell(exposure, part))))
             else:
                 levels.append((v, exposure, _scale(law, v, part)))

@@ -18,6 +18,8 @@ from dpnotice.errors import PlanError
 
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(32)
 _HALVES: Final = _WEIGHTS / 2
+_LEAST_DISPERSION: Final = 1e-4
+"""Below it all impressions go to next to nobody."""
 _MOST_STEPS: Final = 200
 _CLOSE: Final = 1e-10
 
@@ -101,7 +103,7 @@ class Capped:
     def _due(self) -> list[tuple[Floats, Floats, Floats]]:
         """Devices of a person, share of such persons, and (n, nodes) impressions due to each."""
         r, k, c = (self._flat(x) for x in (self.dispersion, self.devices, self.online))
-        r = np.maximum(r, 1e-9)
+        r = np.maximum(r, _LEAST_DISPERSION)
         appetite = gammaincinv(r, (_POINTS + 1) / 2) / r
         appetite /= (appetite @ _HALVES)[:, np.newaxis]  # exact mean 1 on the nodes
         floor = np.floor(k)

@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 
 from dpnotice.analyst.intervals import Floats
-from dpnotice.analyst.media.exposure_laws import with_rest
+from dpnotice.analyst.media.exposure_laws import shifted, with_rest
 from dpnotice.analyst.media.vehicle import Exposure, Vehicle
 from dpnotice.analyst.rates import Law, Quantity, check_plain, check_positive, describe
 from dpnotice.analyst.sampling import Sampling
 from dpnotice.errors import PlanError
 
-_MOST_SD: Final = 5.0
+_MOST_SD: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def drifted_union(unmet: Floats, drift: Drift, sampling: Sampling) -> Floats:
     """
     shock = sampling.stream("drift/union").standard_normal(sampling.draws)
     odds = np.exp(drift.union * shock)[:, np.newaxis]
-    return unmet if (odds == 1).all() else _shifted(unmet, odds)
+    return unmet if (odds == 1).all() else shifted(unmet, odds)
 
 
 def drifted(exposure: Exposure, odds: Floats) -> Exposure:
@@ -121,7 +121,7 @@ def drifted(exposure: Exposure, odds: Floats) -> Exposure:
 def _drifted(law: Callable[..., Floats], *figures: Floats) -> Floats:
     """P / (P + (1 - P) odds), odds the last figure."""
     *own, odds = figures
-    return _shifted(law(*own), odds)
+    return shifted(law(*own), odds)
 
 
 def _drifted_tally(
@@ -139,7 +139,3 @@ def _drifted_tally(
 def _more(unmet: Floats, odds: Floats) -> Floats:
     """Return the reach after over that before: odds / (P + (1 - P) odds)."""
     return np.asarray(odds / (unmet + (1 - unmet) * odds))
-
-
-def _shifted(unmet: Floats, odds: Floats) -> Floats:
-    return np.asarray(unmet / (unmet + (1 - unmet) * odds))

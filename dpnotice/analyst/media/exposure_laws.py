@@ -85,8 +85,14 @@ def split_passers_by(
 
 
 def insertions_nonreach(reach_1: Floats, rho: Floats, passing: Floats, insertions: int) -> Floats:
-    """Return P(no exposure) of regulars and passers-by: beta-binomial times (1 - e)^n."""
-    return beta_binomial_nonreach(reach_1, rho, insertions) * (1 - passing) ** insertions
+    """Return P(no exposure) of regulars and passers-by: beta-binomial times (1 - e)^n.
+
+    In the precision of the figures, but worked out in double: what 1 - R1 loses in single counts
+    n times.
+    """
+    one, r, e = (np.asarray(x, np.float64) for x in (reach_1, rho, passing))
+    nonreach = beta_binomial_nonreach(one, r, insertions) * (1 - e) ** insertions
+    return nonreach.astype(reach_1.dtype)
 
 
 def insertions_counts(
@@ -152,6 +158,11 @@ def nbd_counts(
         chances[j + 1] *= (r + j) / (j + 1)
     chances[0] += 1 - cap
     return with_rest(chances)
+
+
+def shifted(nonreach: Floats, odds: Floats | float) -> Floats:
+    """Return non-reach when the odds of being reached are multiplied: P / (P + (1 - P) odds)."""
+    return np.asarray(nonreach / (nonreach + (1 - nonreach) * odds))
 
 
 def log1p(x: Reals) -> Any:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from dpnotice.analyst.intervals import Floats
 from dpnotice.analyst.media.delivery import delivered_index, inside
+from dpnotice.analyst.media.exposure_laws import shifted
 from dpnotice.analyst.media.vehicle import Exposure
 from dpnotice.analyst.rates import Quantity, axes_of
 from dpnotice.analyst.sampling import Sampling
@@ -28,7 +29,10 @@ _RELATIVE: Final = 1e-5
 """The same relative to themselves, as mean exposures per person reached need it."""
 _DUST: Final = 1e-13
 """Stands for 0."""
+_DRIFTED: Final = (1.0, 0.5, 2.0)
+"""Odds by which audiences may drift."""
 _TRIED: Final = 20
+_ENDS: Final = 3
 _STRONG: Final = 2.0
 """Dependence of vehicles, theta, up to which what they do together is that close."""
 
@@ -53,8 +57,9 @@ class Levels:
         Where only the amount varies over levels, and other figures over draws, a few nodes between
         the least and the largest level take their place: what a vehicle does is smooth in the
         logarithm of the amount, and a product with the weights of the nodes gives every cell.
-        Their number follows from some draws, those with the least and the largest figures among
-        them, in which all levels are worked out too.
+        Their number follows from some draws in which all levels are worked out too: those that are
+        met least and most at the least level, the middle and the largest, and that bend most
+        between them, and the first few.
 
         Args:
             law: level, basis, figures by name -> what they do.
@@ -63,7 +68,7 @@ class Levels:
         moving = any(len(x) > 1 for x in figures.values())
         if not moving or any(x.shape[1] > 1 for x in figures.values()):
             return law(self.level, self.basis, **figures)
-        tried = _extremes(figures)
+        tried = self._hardest(law, figures)
         some = {name: x[tried] if len(x) > 1 else x for name, x in figures.items()}
         exact = law(self.level, np.eye(self.level.shape[1]), **some).nonreach
         for nodes, weights in _nodes(self.level[0]):
@@ -73,6 +78,23 @@ class Levels:
             if small and _error(near, exact, weights) < _CLOSE:
                 return law(nodes, weights @ self.basis, **figures)
         return law(self.level, self.basis, **figures)
+
+    def _hardest(
+        self, law: Callable[..., Exposure], figures: Mapping[str, Floats]
+    ) -> npt.NDArray[np.intp]:
+        """Return the draws that are tried."""
+        u = np.sort(np.log(self.level[self.level > 0]))
+        if not u.size:
+            return np.arange(1)
+        three = np.exp([[u[0], (u[0] + u[-1]) / 2, u[-1]]])
+        unmet = law(three, np.eye(3), **figures).nonreach_of(slice(None), np.float32)
+        clock = _power(unmet, _tried_theta(unmet, axis=0))
+        measures = [*unmet, *(x[0] - 2 * x[1] + x[2] for x in (unmet, clock))]
+        draws = unmet.shape[1]
+        ends = min(_ENDS, draws)
+        order = [np.argpartition(x, (ends - 1, draws - ends)) for x in measures]
+        found = [part for x in order for part in (x[:ends], x[-ends:])]
+        return np.unique([*range(min(_TRIED, draws)), *np.concatenate(found)])
 
 
 def spread(
@@ -117,13 +139,6 @@ def _levels_of_cells(sizes: tuple[int, ...], sampling: Sampling) -> npt.NDArray[
     return np.asarray(np.broadcast_to(levels, sampling.shape).ravel())
 
 
-def _extremes(figures: Mapping[str, Floats]) -> npt.NDArray[np.intp]:
-    """Return the first draws, and those with the least and the largest of every figure."""
-    moving = [x[:, 0] for x in figures.values() if len(x) > 1]
-    ends = [end for x in moving for end in (x.argmin(), x.argmax())]
-    return np.unique([*range(min(_TRIED, len(moving[0]))), *ends])
-
-
 def _nodes(level: Floats) -> Iterator[tuple[Floats, Floats]]:
     """Yield more and more Chebyshev nodes, (1, nodes), and their (nodes, levels) weights.
 
@@ -148,7 +163,7 @@ def _nodes(level: Floats) -> Iterator[tuple[Floats, Floats]]:
 
 
 def _error(nodes: Floats, exact: Floats, weights: Floats) -> float:
-    """Return the largest error of non-reach, by itself and in what vehicles do together.
+    """Return the largest error of non-reach, alone, with drifted audiences, and together.
 
     Together non-reach to the power of -theta is interpolated, where it is not too steep.
 
@@ -157,10 +172,21 @@ def _error(nodes: Floats, exact: Floats, weights: Floats) -> float:
         exact: (draws, levels) non-reach at every level.
         weights: (nodes, levels).
     """
-    least = np.maximum(nodes.min(axis=1, keepdims=True), LEAST_NONREACH)
-    theta = np.minimum(_STRONG, STEEP / np.maximum(-np.log(least), LEAST_NONREACH))
-    power = np.maximum(nodes, LEAST_NONREACH) ** -theta @ weights
-    together = np.where(least > LEAST_NONREACH, np.maximum(power, 1.0) ** (-1 / theta), exact)
-    alone = 1 - (1 - nodes) @ weights
-    some = weights.any(axis=0)
-    return float(max(np.abs(near - exact)[:, some].max(initial=0) for near in (alone, together)))
+    theta = _tried_theta(nodes)
+    power = np.maximum(_power(nodes, theta) @ weights, 1.0) ** (-1 / theta)
+    steep = nodes.min(axis=1, keepdims=True) <= LEAST_NONREACH
+    off = [np.where(steep, 0.0, power - exact)]
+    off += [1 - (1 - shifted(nodes, x)) @ weights - shifted(exact, x) for x in _DRIFTED]
+    return float(np.abs(off)[..., weights.any(axis=0)].max(initial=0))
+
+
+def _tried_theta(nonreach: Floats, axis: int = 1) -> Floats:
+    """Return the strongest dependence at which clocks are interpolated, an axis of one level."""
+    least = np.maximum(nonreach.min(axis=axis, keepdims=True), LEAST_NONREACH)
+    theta: Floats = np.minimum(_STRONG, STEEP / np.maximum(-np.log(least), LEAST_NONREACH))
+    return theta
+
+
+def _power(nonreach: Floats, theta: Floats) -> Floats:
+    power: Floats = np.exp(-theta * np.log(np.maximum(nonreach, LEAST_NONREACH)))
+    return power

@@ -83,7 +83,7 @@ class Exposure:
 
     def reach(self) -> Floats:
         """Return the chance of an exposure, (draws or 1, cells)."""
-        return np.asarray((1 - self.nonreach) @ self.basis)
+        return np.clip((1 - self.nonreach) @ self.basis, 0.0, 1.0)
 
     def gross(self) -> Floats:
         """Return the mean exposures, (draws or 1, cells)."""

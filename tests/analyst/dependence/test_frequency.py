@@ -16,6 +16,7 @@ from dpnotice.analyst.dependence.classes import Classes
 from dpnotice.analyst.dependence.frequency import exposure_counts
 from dpnotice.analyst.dependence.net import Appetite, Joint, Mixture
 from dpnotice.analyst.media.curve import Curve
+from dpnotice.analyst.media.exposure_laws import nbd_counts
 from dpnotice.analyst.media.publication import nbd_exposure
 from dpnotice.analyst.media.vehicle import Exposure
 from dpnotice.analyst.rates import beta, lognormal
@@ -374,6 +375,17 @@ def test_segments_between_two_amounts_are_counted_as_exactly_as_others(
         exposure_counts([each, other], appetite(theta), 20) for each in (between, by_cell)
     )
     assert got == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.parametrize("most", [3, 10, 20])
+def test_a_vehicle_alone_is_counted_exactly_between_two_amounts(most: int) -> None:
+    """Near 20 exposures chances are narrower functions of the amount than reach is."""
+    between = delivered_unevenly(2000, 1.0, 30.0)
+    assert between.interpolated
+    wanted = nbd_counts(most, between.gross()[:, :-1], ONE, 30 * ONE)
+    got = exposure_counts([between], appetite(0.0), most)[..., :-1]
+    assert got == pytest.approx(wanted, abs=1e-5)
+    assert got.min() >= 0
 
 
 # --- classes -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from scipy import integrate, optimize, stats
 from dpnotice.analyst import in_blocks
 from dpnotice.analyst.dependence.classes import Classes
 from dpnotice.analyst.dependence.net import Appetite, Joint, Mixture
+from dpnotice.analyst.media.levels import Levels
 from dpnotice.analyst.media.publication import Broadcast, nbd_exposure
 from dpnotice.analyst.media.vehicle import Exposure
 from dpnotice.analyst.rates import Uniform, lognormal
@@ -507,11 +508,38 @@ def test_under_classes_segments_between_two_amounts_are_as_exact_as_others(
         assert got[3, cell] == pytest.approx(wanted, abs=2e-5)
 
 
-def test_under_classes_a_reach_above_1_by_interpolation_is_everybody() -> None:
+def test_under_classes_a_reach_of_1_by_interpolation_is_everybody() -> None:
     met = delivered_unevenly(points=2000, reach_cap=1.0, dispersion=50.0)
-    assert met[0].reach().max() > 1
+    assert met[0].nonreach.min() < 1e-6
     law = of_law(mixed(1, vehicles=2), draws=20)
     states = list(law.given(met))
     assert sum(weight for weight, _, _ in states) == pytest.approx(np.ones((20, 1)))
     got = sum(weight * np.exp(-sum(clocks)) for weight, _, clocks in states)
     assert got == pytest.approx(law.unmet(met), abs=5e-4)
+
+
+@pytest.mark.parametrize("k", [1.0, 2.0, math.inf])
+@pytest.mark.parametrize("apart", [0.1, 1e-4])
+def test_classes_that_exclude_each_other_are_right_between_levels(k: float, apart: float) -> None:
+    """The heavier a class, the faster its clock runs away from the least level to the largest."""
+    rate = np.array([[2 - apart, apart], [apart, 2 - apart]])
+    law = Classes(share=np.full(2, 0.5), rate=rate, appetite=k)
+    level = np.geomspace(0.3, 3, 40)
+    mean = np.array([[1.0], [1.1]])
+    figures = {"mean": mean, "cap": 0.9 * ONE, "dispersion": ONE}
+    levels = [level[np.newaxis], level[np.newaxis, ::-1]]
+    few = [
+        Levels(figures=figures, level=at, basis=np.eye(40)).exposure(nbd_exposure, **figures)
+        for at in levels
+    ]
+    all_cells = [nbd_exposure(at, np.eye(40), **figures) for at in levels]
+    assert all(exposure.interpolated for exposure in few)
+    joint = Mixture(classes=(law,), pick=np.zeros(2, dtype=int))
+    assert joint.unmet(few) == pytest.approx(joint.unmet(all_cells), abs=SINGLE)
+
+
+@pytest.mark.parametrize("insertions", [52, 365])
+def test_many_insertions_lose_no_digits_in_single_precision(insertions: int) -> None:
+    daily = paper(reach_1=0.003, reach_2=2 * 0.003 - 0.003**2, insertions=insertions)
+    found = appetite(0.5).unmet([daily.exposure(Sampling(axes=(), draws=1, seed=0))])
+    assert found[0, 0] == pytest.approx(0.997**insertions, abs=SINGLE)

@@ -248,3 +248,7 @@ def test_devices_may_differ_between_draws() -> None:
 def test_more_served_than_the_cap_lets_through_has_no_answer() -> None:
     message = refusal(lambda: nonreach(0.8 * 3 + 0.01))
     assert "the frequency cap leaves almost no room for the impressions" in message
+
+
+def test_without_dispersion_all_impressions_go_to_as_few_as_the_cap_allows() -> None:
+    assert nonreach(0.1, dispersion=0.0) == pytest.approx(1 - 0.1 / 3, abs=1e-3)

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from dpnotice.analyst.dependence.net import Appetite
+from dpnotice.analyst.media.drift import drifted
 from dpnotice.analyst.media.exposure_laws import nbd_counts, nbd_nonreach
 from dpnotice.analyst.media.levels import Levels
 from dpnotice.analyst.media.publication import Broadcast, nbd_exposure
@@ -167,3 +168,24 @@ def test_a_draw_that_differs_from_all_others_counts_among_those_tried(figure: st
     held = Levels(figures=drawn, level=grps, basis=np.eye(100))
     got = held.exposure(nbd_exposure, cap=np.ones((1, 1)), **drawn).reach()
     assert got == pytest.approx(1 - nbd_nonreach(grps, np.ones(1), drawn["dispersion"]), abs=1e-6)
+
+
+def test_a_draw_that_differs_only_in_how_its_figures_go_together_counts_too() -> None:
+    mean, dispersion = np.full((1000, 1), 1e-3), np.full((1000, 1), 0.01)
+    mean[::2], dispersion[1::2] = 0.3, 50
+    mean[500], dispersion[500] = 0.3, 50
+    level = np.geomspace(1, 100, 60)[np.newaxis]
+    drawn = {"mean": mean, "dispersion": dispersion}
+    held = Levels(figures=drawn, level=level, basis=np.eye(60))
+    got = held.exposure(nbd_exposure, cap=np.ones((1, 1)), **drawn).reach()
+    assert got == pytest.approx(1 - nbd_nonreach(mean * level, np.ones(1), dispersion), abs=1e-6)
+
+
+@spans
+@pytest.mark.parametrize("odds", [0.3, 3.0])
+def test_drifted_audiences_follow_from_the_same_levels(span: float, odds: float) -> None:
+    grps = between(600 / span, 600)
+    vehicle = spot(grps, lognormal(mean=5, sd=5))
+    alone = nbd_nonreach(grps / 100, *figures(vehicle))
+    got = drifted(vehicle.exposure(MARKETS), np.full((60, 1), odds)).reach()
+    assert got == pytest.approx((1 - alone) * odds / (alone + (1 - alone) * odds), abs=5e-6)
