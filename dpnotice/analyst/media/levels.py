@@ -31,6 +31,8 @@ _DUST: Final = 1e-13
 """Stands for 0."""
 _DRIFTED: Final = (1.0, 0.5, 2.0)
 """Odds by which audiences may drift."""
+_MANY: Final = 5
+"""Levels that are worth trying nodes."""
 _TRIED: Final = 20
 _ENDS: Final = 3
 _STRONG: Final = 2.0
@@ -65,8 +67,9 @@ class Levels:
             law: level, basis, figures by name -> what they do.
             figures: from those of the vehicle, (draws or 1, levels or 1).
         """
-        moving = any(len(x) > 1 for x in figures.values())
-        if not moving or any(x.shape[1] > 1 for x in figures.values()):
+        still = all(len(x) == 1 for x in figures.values())
+        apart = any(x.shape[1] > 1 for x in figures.values())
+        if still or apart or self.level.shape[1] < _MANY:
             return law(self.level, self.basis, **figures)
         tried = self._hardest(law, figures)
         some = {name: x[tried] if len(x) > 1 else x for name, x in figures.items()}
