@@ -62,7 +62,7 @@ class Appetite:
             return _survival(_summed(exposures, rows, heat), heat[:, np.newaxis])
 
         draws = max(len(theta), *(e.draws for e in exposures))
-        return by_block(block, (draws, exposures[0].basis.shape[1]), width(exposures))
+        return by_block(block, (draws, exposures[0].basis.shape[1]), _width(exposures))
 
     def of(self, rows: slice) -> "Appetite":
         """Return the law of some draws."""
@@ -157,7 +157,7 @@ def _unmet_in(law: Classes, exposures: Sequence[Exposure], drawn: npt.NDArray[np
             found = found + share * _survival(sum(clocks) * theta, theta)
         return found
 
-    return by_block(block, (len(drawn), exposures[0].basis.shape[1]), width(exposures))
+    return by_block(block, (len(drawn), exposures[0].basis.shape[1]), _width(exposures))
 
 
 Joint: TypeAlias = Appetite | Mixture
@@ -198,19 +198,15 @@ def _over_cells(by_level: Sequence[tuple[Exposure, Reals]]) -> Reals:
     """Return the sum over vehicles of what is 0 where nobody is exposed.
 
     Args:
-        by_level: vehicles, and for each (..., levels or 1, draws or 1) values.
+        by_level: vehicles, and for each (levels or 1, draws or 1) values.
 
     Returns:
-        (..., draws or 1, cells), in the precision of the values.
+        (draws or 1, cells), in the precision of the values.
     """
-    draws = max(values.shape[-1] for _, values in by_level)
-    rows = [
-        np.broadcast_to(values, (*values.shape[:-2], len(exposure.basis), draws))
-        for exposure, values in by_level
-    ]
-    levels = np.concatenate(rows, axis=-2)
-    basis = np.concatenate([exposure.basis for exposure, _ in by_level])
-    return np.asarray(np.swapaxes(levels, -1, -2) @ basis.astype(levels.dtype))
+    draws = max(values.shape[1] for _, values in by_level)
+    rows = [np.broadcast_to(values, (len(e.basis), draws)) for e, values in by_level]
+    levels, basis = np.concatenate(rows), np.concatenate([e.basis for e, _ in by_level])
+    return np.asarray(levels.T @ basis.astype(levels.dtype))
 
 
 def _excess(nonreach: Reals, theta: Reals) -> Reals:
@@ -241,6 +237,6 @@ def _survival(excess: Reals, theta: Reals) -> Reals:
     return power
 
 
-def width(exposures: Sequence[Exposure]) -> int:
+def _width(exposures: Sequence[Exposure]) -> int:
     """Return how many numbers one draw takes: cells, or levels of all vehicles if they are more."""
     return int(max(exposures[0].basis.shape[1], sum(len(e.basis) for e in exposures)))
