@@ -7,6 +7,7 @@ the inquiry's own lists as small tables, made first, and the retailer's tables. 
 from typing import Any, Final
 
 import ibis
+import ibis.backends.sql.dialects  # before sqlglot writes: it settles a dialect when first used
 import sqlglot.expressions as sge
 from ibis.expr.operations import DatabaseTable, TimestampTruncate, UnboundTable
 from ibis.expr.types import Table

@@ -1,6 +1,8 @@
 """The printed query names all that it reads, and run elsewhere it gives the very same counts."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import date
 from functools import cache
@@ -218,6 +220,25 @@ def test_a_table_of_a_schema_is_named_with_it() -> None:
     engine.raw_sql(f"CREATE TABLE mart.sales ({columns})")
     text = counting_sql(inquiry(), mapped(engine.table("sales", database="mart")), dialect="duckdb")
     assert '"mart"."sales"' in text
+
+
+FIRST = """
+import runpy, sys
+sys.path.insert(0, sys.argv[1])
+here = runpy.run_path(sys.argv[2])
+print(here["counting_sql"](here["inquiry"](), here["described"]("purchases"), dialect=sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_the_first_text_of_a_process_is_like_any_other(dialect: str) -> None:
+    """Ibis adds to how sqlglot writes dialects, which sqlglot settles when it first writes one."""
+    tests = str(Path(__file__).parents[1])
+    command = [sys.executable, "-c", FIRST, tests, __file__, dialect]
+    first = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    ibis.duckdb.connect()
+    assert first == counting_sql(inquiry(), described("purchases"), dialect=dialect) + "\n"
+    assert dialect != "postgres" or "MAKE_DATE" in first.upper()
 
 
 def test_the_digest_of_the_question_stands_above_its_query() -> None:
