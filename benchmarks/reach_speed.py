@@ -6,7 +6,7 @@ is worked out from as many draws as `reach_n_plus` takes; beside the bare matrix
 transcendentals that nobody can avoid (one logarithm and one exponential per draw and segment),
 measured in turn in the same run; the same against direct evaluation; how far blocks and threads
 move a result; and how long a whole `estimate_reach` takes, with laws drawn and direct notice, its
-bounds, `explain` and 3+.
+bounds, `explain` and 3+. How far nodes move a result in other schedules: `reach_error.py`.
 """
 
 import argparse
@@ -89,6 +89,17 @@ def direct(exposures: list[Exposure], theta: Any, rows: slice) -> Any:
     return np.exp(-np.log1p(total) / theta[rows])
 
 
+def every_draw(exposures: list[Exposure], law: net.Appetite) -> float:
+    """Return the seconds of the law of counts of all draws, in parts that memory holds."""
+    parts = [slice(first, first + 10_000) for first in range(0, law.theta.size, 10_000)]
+    return sum(
+        timed(lambda rows=rows: exposure_counts([e.of(rows) for e in exposures], law.of(rows), 10))[
+            0
+        ]
+        for rows in parts
+    )
+
+
 def kernel(draws: int, segments: int, vehicles: int, rounds: int) -> None:
     """Print the joint law's time beside its floor."""
     levels = tuple(f"s{number}" for number in range(segments - 1))
@@ -128,7 +139,7 @@ def kernel(draws: int, segments: int, vehicles: int, rounds: int) -> None:
         print(f"  {name} {min(taken):.3f} s (median {statistics.median(taken):.3f})")
     print(f"  ratio, side by side {statistics.median(map(truediv, times, floors)):.2f}")
     print(f"  ratio of the least times {min(times) / min(floors):.2f}")
-    print(f"  drawing the figures {drawing:.3f} s")
+    print(f"  drawing {drawing:.3f} s; all counts of all draws {every_draw(exposures, law):.1f} s")
     print(f"  error against direct evaluation {off:.1e}; moved by blocks and threads {moved:.1e}")
 
 

@@ -1,4 +1,4 @@
-"""Much arithmetic over many draws: in blocks that stay in the cache, on all cores.
+"""Much arithmetic over many draws: in blocks, on all cores.
 
 In: a function of some draws. Out: its result for all of them, whatever the blocks and threads.
 """
